@@ -1,0 +1,1 @@
+"""The register of opt-outs that a company's senders cannot overlook."""

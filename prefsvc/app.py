@@ -1,0 +1,109 @@
+"""Put the service together: the only place that knows everything."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from aiohttp import web
+
+from prefsvc import brands, installation
+from prefsvc.brand import Brand
+from prefsvc.brands import Applied
+from prefsvc.db.connection import Clock, Database, connect, single, wall_clock
+from prefsvc.db.migrate import migrate
+from prefsvc.doors import SERVICE, Service
+from prefsvc.errors import BrandRefusal
+from prefsvc.settings import Settings
+from prefsvc.sms.webhook import post_message
+from prefsvc.vault import Vault
+from prefsvc.web.problems import problems
+from prefsvc.web.requests import requests
+from prefsvc.web.routes import ROUTES, SLASHED
+from prefsvc.work import loops
+
+log = structlog.get_logger()
+
+TWILIO_ROUTE = "/hooks/twilio/messages"
+
+
+@asynccontextmanager
+async def opened(
+    settings: Settings, vault: Vault, dsn: str, *, clock: Clock = wall_clock
+) -> AsyncIterator[Service]:
+    """Migrate the database, recognise the installation and open the service for the block."""
+    async with single(dsn, connect_timeout_seconds=settings.connect_timeout_seconds) as conn:
+        for name in await migrate(conn):
+            log.info("migrated", migration=name)
+    async with database(settings, dsn, clock=clock) as db:
+        async with db.transaction() as tx:
+            known = await installation.recognise(tx, vault)
+        async with db.read() as tx:
+            book = await brands.load(tx, vault.token_masters)
+        yield Service(settings, db, vault, known, book)
+
+
+@asynccontextmanager
+async def database(
+    settings: Settings, dsn: str, *, clock: Clock = wall_clock
+) -> AsyncIterator[Database]:
+    """Open the pool with the settings' limits."""
+    async with connect(
+        dsn,
+        pool_size=settings.pool_size,
+        connect_timeout_seconds=settings.connect_timeout_seconds,
+        statement_timeout_seconds=settings.statement_timeout_seconds,
+        lock_timeout_seconds=settings.lock_timeout_seconds,
+        clock=clock,
+    ) as db:
+        yield db
+
+
+def build(service: Service) -> web.Application:
+    """Return the application; its loops run while it does."""
+    app = web.Application(middlewares=[requests, problems])
+    app[SERVICE] = service
+    app.add_routes([*ROUTES, *SLASHED, web.post(TWILIO_ROUTE, post_message)])
+    app.cleanup_ctx.append(_loops)
+    app.on_shutdown.append(_let_go)
+    return app
+
+
+async def _loops(app: web.Application) -> AsyncIterator[None]:
+    service = app[SERVICE]
+    running = asyncio.create_task(loops.run(service), name="loops")
+    yield
+    service.stopping.set()
+    await running
+
+
+async def _let_go(app: web.Application) -> None:
+    """Answer the polls that wait, so that stopping need not wait for them."""
+    app[SERVICE].stopping.set()
+    app[SERVICE].bell.ring_all()
+
+
+async def apply_brands(service: Service, brand_files: Sequence[Path]) -> list[Applied]:
+    """Apply brand files, all or none, and use them at once."""
+    read = read_brands(brand_files)
+    async with service.database.transaction() as tx:
+        applied = await brands.apply(tx, read)
+    await service.refresh_book()
+    return applied
+
+
+def read_brands(brand_files: Sequence[Path]) -> list[Brand]:
+    """Read brand files; what is wrong in any of them is said about all of them at once."""
+    read: list[Brand] = []
+    wrong: list[str] = []
+    for file in brand_files:
+        try:
+            read.append(Brand.from_toml(file.read_text("utf-8"), file=file.name))
+        except BrandRefusal as refusal:
+            wrong += refusal.problems
+        except UnicodeDecodeError:
+            wrong.append(f"{file.name}: not UTF-8 text")
+    if wrong:
+        raise BrandRefusal(problems=wrong)
+    return read

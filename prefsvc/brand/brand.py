@@ -1,0 +1,252 @@
+"""A brand: who made the promises, on which channels and topics, and under which rules.
+
+It is declared in a TOML file, read and checked whole, and stored as a document of the same shape.
+Reading a stored one is as strict as reading a file: a promise that is not understood must not be
+passed over in silence.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Final, Self
+
+from prefsvc.address import CHANNELS, Channel
+from prefsvc.brand import kinds
+from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.lines import Lines
+from prefsvc.brand.page import Page, Support
+from prefsvc.brand.promises import read_promises, to_documents
+from prefsvc.brand.sms import ReplyKind, SmsSettings
+from prefsvc.brand.table import Problem, Table, Translations, filled
+from prefsvc.brand.topic import NAME_LENGTH_MAX, Topic, in_order
+from prefsvc.errors import BrandRefusal, UnknownTopic
+from prefsvc.honour import ChannelOrPurpose, Promise, load_rules
+
+_SYNTAX: Final = re.compile(r"(.*) \(at line ([0-9]+), column ([0-9]+)\)", re.DOTALL)
+_LANGUAGES_MAX: Final = 40
+_TOPICS_MAX: Final = 200
+_SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
+
+_KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
+    ("email", "domains"),
+    ("sms", "numbers"),
+    ("sms", "messaging_services"),
+    ("sms", "sms"),
+)
+_NO_SUPPORT: Final = Support()
+_PLAIN_PAGE: Final = Page()
+_PLAIN_SMS: Final = SmsSettings()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Brand:
+    """Everything a brand's file says; what it leaves out has its default."""
+
+    slug: str
+    name: str
+    names: Translations = ()
+    languages: tuple[str, ...]
+    time_zone: str
+    country: str | None = None
+    support: Support = _NO_SUPPORT
+    page: Page = _PLAIN_PAGE
+    channels: tuple[Channel, ...]
+    domains: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
+    messaging_services: tuple[str, ...] = ()
+    sms: SmsSettings = _PLAIN_SMS
+    topics: tuple[Topic, ...] = ()
+    promises: tuple[Promise, ...] = ()
+    rules: tuple[str, ...] = ()
+
+    @classmethod
+    def from_toml(cls, text: str, *, file: str) -> Self:
+        """Read a brand's file, called `file` in messages, or refuse it with all that is wrong."""
+        try:
+            values = tomllib.loads(text)
+        except tomllib.TOMLDecodeError as e:
+            raise BrandRefusal(problems=[_syntax_problem(file, str(e))]) from e
+        problems: list[Problem] = []
+        brand = cls._read(Table(values, problems))
+        if problems:
+            lines = Lines(text)
+            found = [(lines.of(problem.path) or 0, problem) for problem in problems]
+            found.sort(key=itemgetter(0))
+            raise BrandRefusal(problems=[_located(file, line, one) for line, one in found])
+        return brand
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, object]) -> Self:
+        """Read what `to_document` wrote."""
+        problems: list[Problem] = []
+        brand = cls._read(Table(document, problems))
+        if problems:
+            raise BrandRefusal(problems=[_located("stored brand", 0, one) for one in problems])
+        return brand
+
+    @classmethod
+    def _read(cls, table: Table) -> Self:
+        languages = table.several("languages", parse_language, most=_LANGUAGES_MAX)
+        channels = table.several("channels", kinds.one_of(CHANNELS), most=len(CHANNELS))
+        if not table.is_sound("channels"):
+            channels = ()  # what contradicts a slip of the pen is no further problem
+        country = table.optional("country", kinds.country, None)
+        support = Support.read(table.table("support"))
+        name_kind = kinds.text_of(NAME_LENGTH_MAX)
+        name = table.required("name", name_kind, "")
+        brand = cls(
+            slug=table.required("slug", kinds.slug, ""),
+            name=name,
+            names=table.translations("names", name_kind, languages[1:]),
+            languages=languages,
+            time_zone=table.required("time_zone", kinds.time_zone, "UTC"),
+            country=country,
+            support=support,
+            page=Page.read(table.table("page")),
+            channels=in_order(channels),
+            domains=_sorted(table, "domains", kinds.domain),
+            numbers=_sorted(table, "numbers", kinds.sms_number),
+            messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
+            sms=SmsSettings.read(
+                table.table("sms"), languages=languages, brand_name=name, contact=support.contact
+            ),
+            topics=_topics(table, languages[1:]),
+            promises=read_promises(
+                table.named_tables("promises"), channels=channels, holidays=country
+            ),
+            rules=_sorted(table, "rules", kinds.one_of(load_rules())),
+        )
+        table.close()
+        _check(brand, table)
+        return brand
+
+    def to_document(self) -> dict[str, object]:
+        """Return what the database keeps, in the shape of the file; the same for equal brands."""
+        return filled(
+            {
+                "slug": self.slug,
+                "name": self.name,
+                "names": dict(self.names),
+                "languages": list(self.languages),
+                "time_zone": self.time_zone,
+                "country": self.country,
+                "support": self.support.to_document(),
+                "page": self.page.to_document(),
+                "channels": list(self.channels),
+                "domains": list(self.domains),
+                "numbers": list(self.numbers),
+                "messaging_services": list(self.messaging_services),
+                "sms": self.sms.to_document() if "sms" in self.channels else None,
+                "topics": [topic.to_document() for topic in self.topics],
+                "promises": to_documents(self.promises),
+                "rules": list(self.rules),
+            }
+        )
+
+    @property
+    def default_language(self) -> str:
+        """Return the first of its languages."""
+        return self.languages[0]
+
+    def language(self, preferred: Iterable[str]) -> str:
+        """Return the one of its languages that fits best, given a person's in order."""
+        return best_language(preferred, self.languages)
+
+    def name_in(self, language: str) -> str:
+        """Return its name in one of its languages."""
+        return dict(self.names).get(language, self.name)
+
+    @property
+    def contact_text(self) -> str:
+        """Return where a text message sends people for help; empty where the brand has nothing."""
+        return self.support.contact
+
+    @property
+    def replies_by_provider(self) -> bool:
+        """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
+        return self.sms.replies_by_provider
+
+    def reply_texts(self, language: str) -> dict[ReplyKind, str]:
+        """Return its own answers to STOP, START and HELP in a language, as far as it has any."""
+        return self.sms.reply_texts(language)
+
+    def find_topic(self, slug: str) -> Topic | None:
+        """Return a topic if the brand has it now; one that went may still be named by old links."""
+        return next((topic for topic in self.topics if topic.slug == slug), None)
+
+    def topic(self, slug: str) -> Topic:
+        """Return a topic, or refuse."""
+        if found := self.find_topic(slug):
+            return found
+        raise UnknownTopic
+
+    def topics_on(self, channel: Channel) -> tuple[Topic, ...]:
+        """Return the topics that are sent on a channel, in the file's order."""
+        return tuple(topic for topic in self.topics if channel in topic.channels)
+
+    def promise(self, about: ChannelOrPurpose) -> Promise | None:
+        """Return what it promises for a channel, or for sharing with third parties."""
+        return next((one for one in self.promises if one.about == about), None)
+
+
+def _sorted(table: Table, key: str, parse: Callable[[str], str]) -> tuple[str, ...]:
+    """Read a list whose order means nothing."""
+    return tuple(sorted(table.several(key, parse, most=_SENDERS_MAX)))
+
+
+def _topics(table: Table, further_languages: tuple[str, ...]) -> tuple[Topic, ...]:
+    topics: list[Topic] = []
+    for one in table.listed_tables("topics", most=_TOPICS_MAX):
+        topic = Topic.read(one, further=further_languages)
+        if topic.slug and topic.slug in {other.slug for other in topics}:
+            one.problem(f'another topic has the slug "{topic.slug}"; give each its own', "slug")
+        topics.append(topic)
+    return tuple(topics)
+
+
+def _check(brand: Brand, table: Table) -> None:
+    """Note what is wrong between keys that are each fine by themselves."""
+    if table.lacks("languages"):
+        table.problem('languages is missing: list at least one, the default first, as in ["en"]')
+    if table.lacks("channels"):
+        table.problem(f"channels is missing: list at least one of {', '.join(CHANNELS)}")
+    if not brand.channels:
+        return
+    _check_topics(brand, table)
+    _check_senders(brand, table)
+
+
+def _check_topics(brand: Brand, table: Table) -> None:
+    for number, topic in enumerate(brand.topics):
+        for channel in topic.channels:
+            if channel not in brand.channels:
+                table.problem(
+                    f"the brand has no channel {channel}; it has {', '.join(brand.channels)}",
+                    "topics",
+                    number,
+                    "channels",
+                )
+
+
+def _check_senders(brand: Brand, table: Table) -> None:
+    for channel, key in _KEYS_OF_CHANNELS:
+        if channel not in brand.channels and key in table:
+            table.problem(f"is for the channel {channel}: add it to channels, or take it out", key)
+    if "sms" not in brand.channels:
+        return
+    if table.lacks("numbers") and table.lacks("messaging_services"):
+        table.problem("the channel sms needs numbers or messaging_services: STOP is known by them")
+    if not brand.support.contact and table.is_sound("support"):
+        table.problem("the channel sms needs a contact under [support]: HELP is answered with it")
+
+
+def _syntax_problem(file: str, text: str) -> str:
+    match = _SYNTAX.fullmatch(text)
+    return f"{file}:{match[2]}:{match[3]}: {match[1]}" if match else f"{file}: {text}"
+
+
+def _located(file: str, line: int, problem: Problem) -> str:
+    where = f"{file}:{line}" if line else file
+    return f"{where}: {problem.key}: {problem.text}" if problem.path else f"{where}: {problem.text}"

@@ -1,0 +1,170 @@
+"""The kinds of values in a brand's file: each reads a text, or says what it must be."""
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable
+from functools import cache
+from typing import Final, TypeVar
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+import phonenumbers
+
+from prefsvc.brand.table import allowed
+from prefsvc.honour import is_known_calendar
+
+T = TypeVar("T", bound=str)
+
+_SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
+_HOST: Final = re.compile(
+    r"(?=.{4,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z][a-z0-9-]{0,61}[a-z0-9]"
+)
+# What browsers accept in <input type=email>, which is what a page can link to (WHATWG HTML).
+_LOCAL_PART: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
+_E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
+_SHORT_CODE: Final = re.compile(r"[0-9]{5,6}")
+_MESSAGING_SERVICE: Final = re.compile(r"MG[0-9a-f]{32}")
+_COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
+_LEAST_CONTRAST: Final = 4.5  # WCAG 2.2, 1.4.3 (AA): text against its background
+
+
+def text_of(most: int) -> Callable[[str], str]:
+    """Return a reader of a text of one line; line breaks in the file become spaces."""
+
+    def parse(text: str) -> str:
+        line = " ".join(text.split())
+        if not line:
+            raise ValueError("must not be empty")
+        if any(unicodedata.category(character) in ("Cc", "Cs") for character in line):
+            raise ValueError("must not contain control characters")
+        if len(line) > most:
+            raise ValueError(f"has {len(line)} characters; the most is {most}")
+        return line
+
+    return parse
+
+
+def one_of(words: Iterable[T]) -> Callable[[str], T]:
+    """Return a reader of one of these words."""
+    known = {str(word): word for word in words}
+
+    def parse(text: str) -> T:
+        if text in known:
+            return known[text]
+        raise ValueError(f'"{text}" is not known here; {allowed(text, known)}')
+
+    return parse
+
+
+def slug(text: str) -> str:
+    """Read the short name of a brand or topic, as links and files carry it."""
+    if _SLUG.fullmatch(text):
+        return text
+    raise ValueError(
+        f'"{text}" is no slug: 1 to 32 lower-case letters, digits and dashes, no dash at either end'
+    )
+
+
+def time_zone(text: str) -> str:
+    """Read an IANA time zone."""
+    if text in _time_zones():
+        return text
+    raise ValueError(f'"{text}" is not an IANA time zone; {_near(text, _time_zones())}')
+
+
+@cache
+def _time_zones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
+def _near(text: str, known: Iterable[str]) -> str:
+    # All of them would be pages; the one that was probably meant, or an example, will do.
+    meant, question, _ = allowed(text, known).partition("? ")
+    return f"{meant}?" if question else 'write it as "America/New_York"'
+
+
+def country(text: str) -> str:
+    """Read the country, or part of one, whose holidays count."""
+    if is_known_calendar(text):
+        return text
+    raise ValueError(
+        f'"{text}" is not a country (ISO 3166) with known holidays; write "US" or "GB-ENG"'
+    )
+
+
+def email(text: str) -> str:
+    """Read an email address that a page can link to."""
+    local, _, host = text.rpartition("@")
+    if _LOCAL_PART.fullmatch(local) and _HOST.fullmatch(host.lower()):
+        return text
+    raise ValueError("is not an email address; write it as care@brand.example")
+
+
+def web_address(text: str) -> str:
+    """Read the address of a web page."""
+    parts = urlsplit(text) if text.isascii() and text.isprintable() and " " not in text else None
+    if parts and parts.scheme == "https" and parts.netloc and _HOST.fullmatch(parts.netloc.lower()):
+        return text
+    raise ValueError(f'"{text}" is not a web address; write it as https://brand.example/contact')
+
+
+def domain(text: str) -> str:
+    """Read a mail domain."""
+    if _HOST.fullmatch(text):
+        return text
+    raise ValueError(
+        f'"{text}" is not a domain; write it in lower case as mail.brand.example'
+        " (international ones as xn--...)"
+    )
+
+
+def phone(text: str) -> str:
+    """Read a telephone number in E.164."""
+    if _E164.fullmatch(text) and _is_possible(text):
+        return text
+    raise ValueError(
+        f'"{text}" is not a number in E.164; write it with its country as +12025550123'
+    )
+
+
+def _is_possible(number: str) -> bool:
+    try:
+        return phonenumbers.is_possible_number(phonenumbers.parse(number))
+    except phonenumbers.NumberParseException:
+        return False
+
+
+def sms_number(text: str) -> str:
+    """Read a number that texts come from: E.164, or a short code."""
+    return text if _SHORT_CODE.fullmatch(text) else phone(text)
+
+
+def messaging_service(text: str) -> str:
+    """Read the id of a Twilio messaging service."""
+    if _MESSAGING_SERVICE.fullmatch(text):
+        return text
+    raise ValueError(f'"{text}" is not a messaging service; write MG and 32 of 0-9 a-f')
+
+
+def accent(text: str) -> str:
+    """Read a colour in which white text can be read, and which can be read on white."""
+    colour = text.lower()
+    if not _COLOUR.fullmatch(colour):
+        raise ValueError(f'"{text}" is not a colour; write it as "#7a1f3d"')
+    found = contrast_with_white(colour)
+    if found < _LEAST_CONTRAST:
+        raise ValueError(
+            f"{colour} has a contrast of {found:.2f} with white; {_LEAST_CONTRAST} is needed"
+            " (WCAG 2.2 AA): take a darker one"
+        )
+    return colour
+
+
+def contrast_with_white(colour: str) -> float:
+    """Return the contrast ratio of "#rrggbb" and white, from 1 to 21 (WCAG 2.2)."""
+    red, green, blue = (_linear(int(colour[n : n + 2], 16) / 255) for n in (1, 3, 5))
+    return 1.05 / (0.2126 * red + 0.7152 * green + 0.0722 * blue + 0.05)
+
+
+def _linear(share: float) -> float:
+    return share / 12.92 if share <= 0.04045 else ((share + 0.055) / 1.055) ** 2.4  # noqa: PLR2004 - WCAG's formula

@@ -1,0 +1,104 @@
+"""How a brand answers STOP, HELP and START, and what such an answer may say (RULES S-15, S-19)."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, Literal, Self
+
+from prefsvc.brand.kinds import text_of
+from prefsvc.brand.table import Table, Translations, filled
+
+ReplyKind = Literal["stop", "help", "start"]
+
+# GSM 03.38: what fits a text of 160 characters; anything else makes it one of 70 (UCS-2).
+_GSM: Final = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_ESCAPED: Final = frozenset("^{}\\[~]|€")  # each takes the room of two
+
+# A confirmation is one text; help must name the programme, a contact and how to stop.
+_SEGMENTS_MAX: Final[dict[ReplyKind, int]] = {"stop": 1, "help": 2, "start": 1}
+_LINK: Final = re.compile(
+    r"://|\bwww\.|(?<![@\w.-])(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w@])(?!\.[\w@])", re.IGNORECASE
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SmsSettings:
+    """Who answers a text, and with which words."""
+
+    replies_by_provider: bool = True
+    """Twilio itself answers STOP, START and HELP; a second answer would be one too many."""
+    stop: Translations = ()
+    help: Translations = ()
+    start: Translations = ()
+
+    def reply_texts(self, language: str) -> dict[ReplyKind, str]:
+        """Return the brand's own words in a language; what is not there is left to prefsvc."""
+        texts = {kind: dict(by_language).get(language) for kind, by_language in self._texts()}
+        return {kind: text for kind, text in texts.items() if text}
+
+    @classmethod
+    def read(
+        cls, table: Table, *, languages: tuple[str, ...], brand_name: str, contact: str
+    ) -> Self:
+        """Read [sms]; the replies are under [sms.replies]."""
+        replies = table.table("replies")
+
+        def texts(kind: ReplyKind) -> Translations:
+            parse = reply_text(kind, brand_name=brand_name, contact=contact)
+            return replies.translations(kind, parse, languages)
+
+        settings = cls(
+            replies_by_provider=table.flag("replies_by_provider", default=True),
+            stop=texts("stop"),
+            help=texts("help"),
+            start=texts("start"),
+        )
+        replies.close()
+        table.close()
+        return settings
+
+    def to_document(self) -> dict[str, object]:
+        """Return it as the file would have it."""
+        replies = filled({kind: dict(by_language) for kind, by_language in self._texts()})
+        return filled({"replies_by_provider": self.replies_by_provider, "replies": replies})
+
+    def _texts(self) -> tuple[tuple[ReplyKind, Translations], ...]:
+        return (("stop", self.stop), ("help", self.help), ("start", self.start))
+
+
+def reply_text(kind: ReplyKind, *, brand_name: str, contact: str) -> Callable[[str], str]:
+    """Return a reader of replies of one kind, which refuses what an answer must not carry.
+
+    {brand} and {contact} stand for those two; they count with the room they will take.
+    """
+    segments_max = _SEGMENTS_MAX[kind]
+
+    def parse(text: str) -> str:
+        reply = text_of(640)(text)
+        sent = reply.replace("{brand}", brand_name).replace("{contact}", contact)
+        if link := _LINK.search(reply):
+            raise ValueError(
+                f'"{link[0]}" looks like a web address; an answer to {kind.upper()} carries none'
+            )
+        if segments(sent) > segments_max:
+            raise ValueError(
+                f"takes {segments(sent)} text messages; the most is {segments_max}"
+                " (160 characters each, 70 with letters outside the GSM alphabet)"
+            )
+        return reply
+
+    return parse
+
+
+def segments(text: str) -> int:
+    """Return how many text messages a text takes; the parts of a longer one have less room each."""
+    if all(character in _GSM or character in _GSM_ESCAPED for character in text):
+        room, room_in_parts = 160, 153
+        length = len(text) + sum(character in _GSM_ESCAPED for character in text)
+    else:
+        room, room_in_parts = 70, 67
+        length = len(text.encode("utf-16-le")) // 2
+    return 1 if length <= room else -(-length // room_in_parts)

@@ -1,0 +1,120 @@
+"""`prefsvc ledger`: verify it, and export its checkpoints to where nobody here can reach."""
+
+import json
+import sys
+from argparse import Namespace
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+from prefsvc.cli.context import Commands, with_service
+from prefsvc.cursor import BUCKET_COUNT
+from prefsvc.db import queries
+from prefsvc.db.connection import Tx
+from prefsvc.doors import Service
+from prefsvc.errors import CheckpointsUnreadable
+from prefsvc.settings import Settings
+from prefsvc.verification import Exported, Findings, verify
+
+WRONG_SHOWN_MAX = 50
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands."""
+    parser = commands.add_parser("ledger", help="verify the ledger, export its checkpoints")
+    actions = parser.add_subparsers(metavar="ACTION", required=True)
+    check = actions.add_parser("verify", help="find any row that was altered, removed or inserted")
+    check.add_argument(
+        "--checkpoints", type=Path, help="checkpoints exported earlier (NDJSON), to compare with"
+    )
+    check.set_defaults(run=_verify)
+    export = actions.add_parser("checkpoints", help="print all checkpoints as NDJSON")
+    export.set_defaults(run=_export)
+    key = actions.add_parser("public-key", help="print the key that checkpoints are verified with")
+    key.set_defaults(run=_public_key)
+
+
+def _verify(settings: Settings, given: Namespace) -> int:
+    exported = _read(given.checkpoints) if given.checkpoints else {}
+
+    async def work(service: Service) -> Findings:
+        async with service.database.read(snapshot=True) as tx:
+            await tx.conn.execute("set local statement_timeout = 0")
+            return await verify(
+                tx, service.vault, service.installation.installation_id, service.book, exported
+            )
+
+    findings = with_service(settings, work)
+    for sentence in findings.wrong[:WRONG_SHOWN_MAX]:
+        print(f"WRONG  {sentence}")
+    if len(findings.wrong) > WRONG_SHOWN_MAX:
+        print(f"WRONG  and {len(findings.wrong) - WRONG_SHOWN_MAX} more")
+    print(
+        f"{findings.rows} ledger rows, {findings.checkpoints} checkpoints, {findings.suppressions} "
+        f"suppressions and {findings.addresses} addresses read: "
+        + (
+            f"{len(findings.wrong)} things are wrong."
+            if findings.wrong
+            else "all as it was written."
+        )
+    )
+    return 1 if findings.wrong else 0
+
+
+def _read(path: Path) -> dict[tuple[str, int], list[Exported]]:
+    exported: dict[tuple[str, int], list[Exported]] = defaultdict(list)
+    try:
+        lines: Iterable[str] = path.read_text("utf-8").splitlines()
+        for line in lines:
+            one = json.loads(line)
+            exported[one["brand"], int(one["bucket"])].append(
+                Exported(
+                    int(one["position"]),
+                    bytes.fromhex(one["digest"]),
+                    datetime.fromisoformat(one["made_at"]),
+                    bytes.fromhex(one["signature"]),
+                )
+            )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise CheckpointsUnreadable(
+            f"{path} cannot be read as exported checkpoints ({type(error).__name__})."
+        ) from error
+    return exported
+
+
+def _export(settings: Settings, _: Namespace) -> int:
+    async def work(service: Service) -> None:
+        async with service.database.read() as tx:
+            for brand in service.book.by_id.values():
+                for bucket in range(BUCKET_COUNT):
+                    await _print(tx, brand.slug, brand.brand_id, bucket)
+
+    with_service(settings, work)
+    return 0
+
+
+async def _print(tx: Tx, slug: str, brand_id: int, bucket: int) -> None:
+    after = 0
+    while rows := await queries.checkpoints(
+        tx.conn, bucket=bucket, brand_id=brand_id, after=after, size=1000
+    ):
+        for row in rows:
+            line = {
+                "brand": slug,
+                "bucket": bucket,
+                "position": row.position,
+                "digest": row.digest.hex(),
+                "made_at": row.made_at.isoformat(),
+                "signature": row.signature.hex(),
+            }
+            sys.stdout.write(json.dumps(line) + "\n")
+        after = rows[-1].position
+
+
+def _public_key(settings: Settings, _: Namespace) -> int:
+    async def work(service: Service) -> str:
+        return service.vault.ledger_fingerprint.hex()
+
+    print(with_service(settings, work))
+    return 0

@@ -1,0 +1,51 @@
+"""Which commands there are, and how their refusals reach the terminal."""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from prefsvc.cli import brands, doctor, keys, ledger, links, secrets, senders, serve
+from prefsvc.errors import Refusal
+from prefsvc.settings import Settings
+
+COMMANDS = (serve, doctor, brands, senders, keys, links, ledger, secrets)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; 0 if it did what it says, 1 if it refused or found something, 2 if misused."""
+    given = parser().parse_args(arguments)
+    try:
+        settings = Settings()
+    except ValidationError as error:
+        _say_settings(error)
+        return 2
+    try:
+        code: int = given.run(settings, given)
+    except Refusal as refusal:
+        print(f"prefsvc: {refusal}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """Build the parser; every command module adds its own."""
+    top = argparse.ArgumentParser(
+        prog="prefsvc",
+        description="The register of opt-outs that a company's senders cannot overlook.",
+        epilog="Settings are PREFSVC_* environment variables; docs/operating.md lists them.",
+    )
+    commands = top.add_subparsers(metavar="COMMAND", required=True)
+    for module in COMMANDS:
+        module.add_to(commands)
+    return top
+
+
+def _say_settings(error: ValidationError) -> None:
+    # A wrong value is named, not shown: it may be a secret.
+    for one in error.errors(include_input=False, include_url=False):
+        name = "_".join(str(part) for part in one["loc"]).upper()
+        print(f"prefsvc: PREFSVC_{name}: {one['msg']}", file=sys.stderr)

@@ -1,0 +1,143 @@
+"""What every door shares: the service it belongs to, reading a body within limits, recording acts."""
+
+import asyncio
+from collections import defaultdict
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from aiohttp import web
+
+from prefsvc import brands, metrics, opt_outs
+from prefsvc.brands import AppliedBrand, BrandBook
+from prefsvc.db.connection import Database, Tx
+from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
+from prefsvc.installation import Installation
+from prefsvc.opt_outs import Act, Recorded
+from prefsvc.settings import Settings
+from prefsvc.vault import Vault
+
+
+@dataclass(slots=True)
+class Bell:
+    """Rings when a brand's feed has grown, so that waiting polls look at once."""
+
+    _events: dict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
+    waiters: int = 0
+
+    def ring(self, brand_id: int) -> None:
+        """Wake those who wait for this brand."""
+        self._events.pop(brand_id, asyncio.Event()).set()
+
+    def ring_all(self) -> None:
+        """Wake everybody: the service is stopping."""
+        for brand_id in list(self._events):
+            self.ring(brand_id)
+
+    async def wait(self, brand_id: int, *, timeout_seconds: float) -> None:
+        """Wait for a ring, at most this long."""
+        try:
+            await asyncio.wait_for(self._events[brand_id].wait(), timeout_seconds)
+        except TimeoutError:
+            return
+
+
+@dataclass(slots=True)
+class Service:
+    """Everything a handler may take from the application."""
+
+    settings: Settings
+    database: Database
+    vault: Vault
+    installation: Installation
+    book: BrandBook
+    bell: Bell = field(default_factory=Bell)
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    snapshots: asyncio.Semaphore = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Make what depends on the settings."""
+        self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
+
+    def now(self) -> datetime:
+        """Return the moment now, by the database's clock."""
+        return self.database.clock()
+
+    async def refresh_book(self) -> None:
+        """Read the brands again."""
+        async with self.database.read() as tx:
+            self.book = await brands.load(tx, self.vault.token_masters)
+
+    async def brand(self, slug: str) -> AppliedBrand:
+        """Return a brand, looking again for one that was applied a moment ago."""
+        try:
+            return self.book.get(slug)
+        except UnknownBrand:
+            await self.refresh_book()
+            return self.book.get(slug)
+
+    @asynccontextmanager
+    async def writing(self, *written: AppliedBrand) -> AsyncIterator[Tx]:
+        """Open a transaction; once it is committed, wake those who wait for these brands."""
+        async with self.database.transaction() as tx:
+            yield tx
+        for brand in written:
+            self.bell.ring(brand.brand_id)
+
+    async def record(self, acts: Sequence[Act]) -> list[Recorded]:
+        """Record opt-outs in a transaction of their own; they are durable when this returns."""
+        async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
+            recorded = await opt_outs.record(tx, self.vault, acts)
+        count(acts, recorded)
+        return recorded
+
+    async def withdraw(self, acts: Sequence[Act]) -> list[Recorded]:
+        """Record opt-ins in a transaction of their own."""
+        async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
+            return await opt_outs.withdraw(tx, self.vault, acts)
+
+
+SERVICE = web.AppKey("SERVICE", Service)
+
+
+def count(acts: Sequence[Act], recorded: Sequence[Recorded]) -> None:
+    """Count what was recorded, once it is committed."""
+    for act, made in zip(acts, recorded, strict=True):
+        metrics.OPT_OUTS.labels(act.recipient.channel, act.source, str(made.is_new).lower()).inc()
+
+
+async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
+    """Read a body within its limits of size and time, or refuse it."""
+    if (request.content_length or 0) > bytes_max:
+        raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            body = await _read(request, bytes_max + 1)
+    except TimeoutError:
+        raise BodyTooSlow from None
+    except (web.RequestPayloadError, ValueError):
+        # A content encoding that does not decode, or a connection that broke off.
+        raise UnreadableBody from None
+    if len(body) > bytes_max:
+        raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
+    return body
+
+
+async def read_some(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
+    """Read what there is of a body that is not needed, and never mind if it cannot be read."""
+    try:
+        async with asyncio.timeout(timeout_seconds):
+            return await _read(request, bytes_max)
+    except (TimeoutError, web.RequestPayloadError, ValueError, ConnectionError):
+        return b""
+
+
+async def _read(request: web.Request, bytes_max: int) -> bytes:
+    chunks = bytearray()
+    while len(chunks) < bytes_max:
+        chunk = await request.content.read(bytes_max - len(chunks))
+        if not chunk:
+            break
+        chunks += chunk
+    return bytes(chunks)

@@ -1,0 +1,47 @@
+"""Honour windows: by when an opt-out must have reached every sender, and how that was counted.
+
+`deadline(rules, promise, moments)` is the whole of it; RULES L-50 to L-55 are what it obeys, and
+docs/brands.md explains it. Pure: the clock is the caller's, the rules are data (`rules.toml`).
+"""
+
+from prefsvc.honour.business_days import CALENDAR_VERSION, is_known_calendar
+from prefsvc.honour.earliest import Deadline, deadline, shortest_window
+from prefsvc.honour.explanation import day_in_words, moment_in_words
+from prefsvc.honour.reckoning import Ending, Moments, Reckoning, could_end_before
+from prefsvc.honour.rules import (
+    CHANNELS_AND_PURPOSES,
+    HOUSE_DEFAULT,
+    PROMISE_ID,
+    ChannelOrPurpose,
+    Promise,
+    Rule,
+    load_rules,
+    parse_rules,
+    rules_of,
+)
+from prefsvc.honour.span import Span, Unit
+
+__all__ = [
+    "CALENDAR_VERSION",
+    "CHANNELS_AND_PURPOSES",
+    "HOUSE_DEFAULT",
+    "PROMISE_ID",
+    "ChannelOrPurpose",
+    "Deadline",
+    "Ending",
+    "Moments",
+    "Promise",
+    "Reckoning",
+    "Rule",
+    "Span",
+    "Unit",
+    "could_end_before",
+    "day_in_words",
+    "deadline",
+    "is_known_calendar",
+    "load_rules",
+    "moment_in_words",
+    "parse_rules",
+    "rules_of",
+    "shortest_window",
+]

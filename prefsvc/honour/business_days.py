@@ -1,0 +1,84 @@
+"""Counting days: weekends, holidays, time zones.
+
+Holidays come from the `holidays` library and are kept per calendar and year; counts are kept too,
+since the opt-outs of one day all ask for the same few. Both caches are bounded.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
+from importlib.metadata import version
+from typing import Final
+from zoneinfo import ZoneInfo
+
+import holidays
+
+CALENDAR_VERSION: Final = f"holidays {version('holidays')}"
+
+_DAY: Final = timedelta(days=1)
+_SATURDAY: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """The last day of a count, and the holidays among the weekdays that were passed over."""
+
+    last: date
+    skipped: tuple[tuple[date, str], ...] = ()
+
+
+@lru_cache(maxsize=4096)
+def count_business_days(
+    first: date, number: int, *, first_counts: bool, calendar: str | None
+) -> Count:
+    """Count business days from a first day, which itself counts only if it is one and is asked to.
+
+    Saturdays, Sundays and the calendar's holidays are no business days; without a calendar only
+    Saturdays and Sundays are not.
+    """
+    day = first - _DAY if first_counts and number else first
+    skipped = []
+    while number:
+        day += _DAY
+        if day.weekday() >= _SATURDAY:
+            continue
+        if calendar and (name := holidays_of(calendar, day.year).get(day)):
+            skipped.append((day, name))
+        else:
+            number -= 1
+    return Count(day, tuple(skipped))
+
+
+@lru_cache(maxsize=1024)
+def holidays_of(calendar: str, year: int) -> Mapping[date, str]:
+    """Return a year's holidays of "US", "GB-ENG" ...: their dates and English names.
+
+    The library loads itself at the first call of all (0.3 s); `load_rules` brings that about at the
+    start. A year of a country then takes 1 ms, once.
+    """
+    country, _, subdivision = calendar.partition("-")
+    return dict(
+        holidays.country_holidays(
+            country, subdiv=subdivision or None, years=year, language="en_US"
+        ).items()
+    )
+
+
+def is_known_calendar(calendar: str) -> bool:
+    """Say whether the library knows this country ("US") or part of one ("GB-ENG")."""
+    country, dash, subdivision = calendar.partition("-")
+    parts = holidays.list_supported_countries(include_aliases=False).get(country)
+    return parts is not None and (not dash or subdivision in parts)
+
+
+@lru_cache(maxsize=1024)
+def zone(name: str) -> ZoneInfo:
+    """Return a time zone; kept here because ZoneInfo itself keeps only the last eight."""
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=4096)
+def end_of_day(day: date, zone_name: str) -> datetime:
+    """Return a day's last microsecond in a zone, in UTC, so that it still bears the day's date."""
+    return datetime.combine(day, time.max, tzinfo=zone(zone_name)).astimezone(UTC)

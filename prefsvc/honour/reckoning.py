@@ -1,0 +1,234 @@
+"""Reckoning one window from the moments of one opt-out, in two readings.
+
+The *statutory* one is the ordinary reading: days end at midnight in the brand's zone (or the
+rule's), the first day counts only where the rule says so, official holidays are no business days.
+The *conservative* one is the earliest that anybody could read into the words (RULES L-51): business
+days are Monday to Friday whatever the holidays, the first day counts when it is one, in whichever
+zone ends first; calendar days end at the same time of day. It is the one that raises the alarm, and
+it is never later than the other.
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
+from typing import Final
+
+from prefsvc.honour.business_days import count_business_days, end_of_day, zone
+from prefsvc.honour.rules import CountedFrom, Ends, Rule
+from prefsvc.honour.span import Span, Unit
+
+_DAY: Final = timedelta(days=1)
+_OLDEST: Final = timedelta(days=366)
+_CLOCK_CHANGE: Final = timedelta(hours=2)  # no zone puts its clocks forward by more
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moments:
+    """When an opt-out was said (where known), when it reached the company, when it was recorded."""
+
+    sent_at: datetime | None = None
+    received_at: datetime
+    recorded_at: datetime
+
+    def __post_init__(self) -> None:
+        """Refuse times that name no moment."""
+        for moment in (self.sent_at, self.received_at, self.recorded_at):
+            if moment is not None and moment.utcoffset() is None:
+                raise ValueError("a moment must carry a time zone")
+
+    @property
+    def received(self) -> datetime:
+        """Return when it arrived, which cannot be after it was recorded, whatever a clock says."""
+        return min(self.received_at, self.recorded_at).astimezone(UTC)
+
+    @property
+    def sent(self) -> datetime:
+        """Return the earliest moment known: nothing arrives before it was sent.
+
+        A clock that claims to be far behind (1970, year 1) is believed for a year at most.
+        """
+        believed = self.received - _OLDEST
+        return max(min(self.sent_at or self.received, self.received), believed).astimezone(UTC)
+
+
+Skipped = tuple[tuple[date, str], ...]
+"""Holidays that did not count, with their names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """Where a window ends: the last moment, the last day as it was counted, and in whose zone."""
+
+    at: datetime
+    day: date
+    zone: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reckoning:
+    """One window as it came out, with all that is needed to count it again."""
+
+    id: str
+    title: str
+    window: Span
+    counted_from: CountedFrom
+    started_at: datetime
+    first_day_counts: bool
+    ends: Ends
+    holidays: str | None
+    skipped: Skipped
+    statutory: Ending
+    conservative: Ending
+
+    @property
+    def number(self) -> int:
+        """Return the window's number, as written."""
+        return self.window.number
+
+    @property
+    def unit(self) -> Unit:
+        """Return the window's unit, as written."""
+        return self.window.unit
+
+    @property
+    def statutory_at(self) -> datetime:
+        """Return the last moment in the ordinary reading."""
+        return self.statutory.at
+
+    @property
+    def conservative_at(self) -> datetime:
+        """Return the last moment in the strictest reading."""
+        return self.conservative.at
+
+    @property
+    def statutory_day(self) -> date:
+        """Return the last day in the ordinary reading."""
+        return self.statutory.day
+
+    @property
+    def conservative_day(self) -> date:
+        """Return the last day in the strictest reading."""
+        return self.conservative.day
+
+
+def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) -> Reckoning:
+    """Reckon one window from the two moments, in UTC; `time_zone` is the brand's."""
+    started_at = received if rule.counted_from in ("received", "unsaid") else sent
+    earliest = received if rule.counted_from == "received" else sent
+    zone_name = rule.time_zone or time_zone
+    statutory, skipped = _statutory(rule, started_at, zone_name)
+    return Reckoning(
+        id=rule.id,
+        title=rule.title,
+        window=rule.window,
+        counted_from=rule.counted_from,
+        started_at=started_at,
+        first_day_counts=rule.first_day_counts,
+        ends=rule.ends,
+        holidays=rule.holidays,
+        skipped=skipped,
+        statutory=statutory,
+        conservative=_conservative(rule, earliest, zone_name, time_zone),
+    )
+
+
+def _is_elapsed(rule: Rule) -> bool:
+    return rule.ends == "same_time" or rule.window.unit == "hours"
+
+
+def _elapsed(rule: Rule) -> timedelta:
+    """Return the hours, or the days as 24 hours each, that pass until the last day's same time."""
+    number = rule.window.number
+    return timedelta(hours=number) if rule.window.unit == "hours" else _steps(rule) * _DAY
+
+
+def _steps(rule: Rule) -> int:
+    """Return how many days after the first one the last calendar day is."""
+    return max(rule.window.number - rule.first_day_counts, 0)
+
+
+def _ending(ends: Ends, day: date, zone_name: str) -> Ending:
+    # "With effect from the day": the last lawful moment is the end of the day before.
+    last = day - _DAY if ends == "start_of_day" else day
+    return Ending(end_of_day(last, zone_name), day, zone_name)
+
+
+def _same_time(at: datetime, zone_name: str) -> Ending:
+    return Ending(at, at.astimezone(zone(zone_name)).date(), zone_name)
+
+
+def _statutory(rule: Rule, started_at: datetime, zone_name: str) -> tuple[Ending, Skipped]:
+    if _is_elapsed(rule):
+        return _same_time(started_at + _elapsed(rule), zone_name), ()
+    first = started_at.astimezone(zone(zone_name)).date()
+    if rule.window.unit == "calendar_days":
+        return _ending(rule.ends, first + _steps(rule) * _DAY, zone_name), ()
+    count = count_business_days(
+        first, rule.window.number, first_counts=rule.first_day_counts, calendar=rule.holidays
+    )
+    return _ending(rule.ends, count.last, zone_name), count.skipped
+
+
+def _conservative(rule: Rule, earliest: datetime, zone_name: str, time_zone: str) -> Ending:
+    if _is_elapsed(rule):
+        return _same_time(earliest + _elapsed(rule), zone_name)
+    if rule.window.unit == "calendar_days":
+        return _same_time_of_day(rule, earliest, zone_name)
+    zones = (zone_name, time_zone, *rule.time_zones)
+    return _mondays_to_fridays(rule.window.number, rule.ends, _quarter(earliest), zones)
+
+
+def _same_time_of_day(rule: Rule, earliest: datetime, zone_name: str) -> Ending:
+    """End calendar days at the same time of day; where clocks change in between, at the earlier."""
+    local = earliest.astimezone(zone(zone_name))
+    by_the_clock = local + _steps(rule) * _DAY
+    ordinary = _ending(rule.ends, by_the_clock.date(), zone_name)
+    at = min(earliest + _elapsed(rule), by_the_clock.astimezone(UTC), ordinary.at)
+    return _same_time(at, zone_name)
+
+
+def _quarter(moment: datetime) -> datetime:
+    """Return the quarter of an hour: no zone's date changes within one, so it can key a cache."""
+    return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
+
+
+@lru_cache(maxsize=4096)
+def _mondays_to_fridays(
+    number: int, ends: Ends, quarter: datetime, zones: tuple[str, ...]
+) -> Ending:
+    endings = []
+    for name in zones:
+        first = quarter.astimezone(zone(name)).date()
+        count = count_business_days(first, number, first_counts=True, calendar=None)
+        endings.append(_ending(ends, count.last, name))
+    return min(endings, key=lambda ending: ending.at)
+
+
+def shortest(rule: Rule) -> timedelta:
+    """Return the least time that a window leaves, whenever it begins, read most strictly."""
+    if _is_elapsed(rule):
+        return _elapsed(rule)
+    days = _steps(rule) if rule.window.unit == "calendar_days" else _fewest_days(rule.window.number)
+    least = days * _DAY - _CLOCK_CHANGE - (_DAY if rule.ends == "start_of_day" else timedelta(0))
+    return max(least, timedelta(0))
+
+
+def _fewest_days(number: int) -> int:
+    """Return how many days lie at least between the first and the last of some business days."""
+    week = [date(2026, 1, 5) + n * _DAY for n in range(7)]
+    return min(
+        (count_business_days(day, number, first_counts=True, calendar=None).last - day).days
+        for day in week
+    )
+
+
+def could_end_before(one: Rule, other: Rule) -> bool:
+    """Say whether, on some day of a week, one window ends before another that begins with it."""
+    for day in range(5, 12):
+        noon = datetime(2026, 1, day, 12, tzinfo=UTC)
+        first, second = (
+            reckon(rule, received=noon, sent=noon, time_zone="UTC") for rule in (one, other)
+        )
+        if first.conservative_at < second.conservative_at:
+            return True
+    return False

@@ -1,0 +1,302 @@
+"""Recording what people say: the one write path, for every door.
+
+A transaction locks the heads of the places it writes to, first and in order (prefsvc/ledger.py).
+Under that lock it reads how things stand, decides (prefsvc/suppression.py), appends to the ledger
+and sets the state. So whatever two transactions do at once, one comes wholly before the other.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from uuid import UUID
+
+from prefsvc import honour, ledger
+from prefsvc.address import Address, Channel, address_key, bucket_of
+from prefsvc.brands import AppliedBrand
+from prefsvc.db import queries
+from prefsvc.db.connection import Json, Tx
+from prefsvc.evidence import Evidence, storable
+from prefsvc.ledger import Entry, Place
+from prefsvc.suppression import (
+    LIFTING_SOURCES,
+    ActKind,
+    Effect,
+    Reason,
+    Scope,
+    State,
+    decide,
+    parse_effect,
+    parse_reason,
+)
+from prefsvc.vault import PEPPER_VERSION, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom an act is about; `address` is None where only its key is left: an erased address."""
+
+    address_key: bytes
+    channel: Channel
+    address: Address | None
+
+    @classmethod
+    def of(cls, address: Address, vault: Vault) -> "Recipient":
+        """Key an address."""
+        key = address_key(vault.pepper, address.channel, address.sha256)
+        return cls(key, address.channel, address)
+
+    @property
+    def bucket(self) -> int:
+        """Return the bucket that holds everything about this address."""
+        return bucket_of(self.address_key)
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """What somebody said, as a door understood it.
+
+    `sent_at` is when they said it, where that is known; `received_at` when it reached the company
+    (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
+    even after an act of the other kind.
+    """
+
+    brand: AppliedBrand
+    recipient: Recipient
+    scope: Scope
+    source: str
+    evidence: Evidence
+    reason: Reason = "opt_out"
+    sent_at: datetime | None = None
+    received_at: datetime | None = None
+    idempotency_key: str | None = None
+
+    @property
+    def place(self) -> Place:
+        """Return the bucket and brand whose head orders this act."""
+        return (self.recipient.bucket, self.brand.brand_id)
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of an act.
+
+    Where the same had been said before, `is_new` is false and the rest is the first one's.
+    """
+
+    event_id: UUID
+    is_new: bool
+    effect: Effect
+    scope: Scope
+    reason: Reason
+    received_at: datetime
+    deadline_at: datetime | None
+
+
+async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
+    """Record opt-outs; each suppresses at once. Saying it again keeps the first deadline."""
+    return await _write(tx, vault, "opt_out", acts)
+
+
+async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
+    """Record opt-ins.
+
+    One lifts the suppression of exactly its scope and reason, and only if it is the person's own
+    later word (suppression.LIFTING_SOURCES); otherwise it is recorded and lifts nothing.
+    """
+    return await _write(tx, vault, "opt_in", acts)
+
+
+Slot = tuple[Place, bytes, Scope, Reason]
+
+
+@dataclass(slots=True)
+class _Draft:
+    """What a transaction has read, and is about to write."""
+
+    states: dict[Slot, State] = field(default_factory=dict)
+    recorded: dict[tuple[Place, str], Recorded] = field(default_factory=dict)
+    entries: list[Entry] = field(default_factory=list)
+    changed: dict[Slot, int] = field(default_factory=dict)
+    """For each slot that changes, the number of the entry that changes it last."""
+
+
+async def _write(tx: Tx, vault: Vault, kind: ActKind, acts: Sequence[Act]) -> list[Recorded]:
+    places = sorted({act.place for act in acts})
+    await ledger.lock(tx, places)
+    draft = _Draft()
+    for place in places:
+        await _read(tx, draft, place, [act for act in acts if act.place == place])
+    recorded = [_say(tx, draft, kind, act) for act in acts]
+    if draft.entries:
+        await _store(tx, vault, draft, acts)
+    return recorded
+
+
+async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> None:
+    bucket, brand_id = place
+    keys = sorted({act.recipient.address_key for act in acts})
+    for row in await queries.states(tx.conn, bucket=bucket, brand_id=brand_id, address_keys=keys):
+        state = State(
+            Scope.parse(row.scope, row.topic),
+            parse_reason(row.reason),
+            row.active,
+            row.said_at,
+            row.deadline_at,
+            row.event_id,
+        )
+        draft.states[place, row.address_key, state.scope, state.reason] = state
+    requests = sorted({act.idempotency_key for act in acts if act.idempotency_key})
+    if not requests:
+        return
+    for known in await queries.recorded_before(
+        tx.conn, bucket=bucket, brand_id=brand_id, idempotency_keys=requests
+    ):
+        draft.recorded[place, known.idempotency_key] = Recorded(
+            known.event_id,
+            False,
+            parse_effect(known.effect),
+            Scope.parse(known.scope, known.topic),
+            parse_reason(known.reason),
+            known.received_at,
+            known.deadline_at,
+        )
+
+
+def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
+    """Decide one act against everything read and said so far."""
+    if act.idempotency_key and (known := draft.recorded.get((act.place, act.idempotency_key))):
+        return known
+    slot = (act.place, act.recipient.address_key, act.scope, act.reason)
+    standing = draft.states.get(slot)
+    said, explained = _said(tx, kind, act)
+    effect, state = decide(kind, standing, said, may_lift=act.source in LIFTING_SOURCES)
+    said_again = kind == "opt_out" and state is standing and state.active
+    if not said_again or act.idempotency_key:
+        draft.entries.append(_entry(tx, kind, act, effect, said, explained))
+    if state is not standing:
+        draft.states[slot] = state
+        draft.changed[slot] = len(draft.entries) - 1
+    recorded = _recorded(act, effect, state if said_again else said, is_new=not said_again)
+    if act.idempotency_key:
+        draft.recorded[act.place, act.idempotency_key] = recorded
+    return recorded
+
+
+def _recorded(act: Act, effect: Effect, state: State, *, is_new: bool) -> Recorded:
+    return Recorded(
+        state.event_id, is_new, effect, act.scope, act.reason, state.said_at, state.deadline_at
+    )
+
+
+def _said(tx: Tx, kind: ActKind, act: Act) -> tuple[State, Json]:
+    """Return the state as this act alone would have it, and how its deadline was counted."""
+    moments = _moments(tx, act)
+    deadline = deadline_of(act, moments) if kind == "opt_out" else None
+    state = State(
+        scope=act.scope,
+        reason=act.reason,
+        active=kind == "opt_out",
+        said_at=min(moments.sent_at or moments.received_at, moments.received_at),
+        deadline_at=deadline.conservative_at if deadline else None,
+        event_id=ledger.new_event_id(tx.now, act.recipient.bucket),
+    )
+    return state, deadline.to_document() if deadline else None
+
+
+def _moments(tx: Tx, act: Act) -> honour.Moments:
+    # Nobody can have said anything later than now, whatever a clock elsewhere claims.
+    received_at = min(act.received_at or tx.now, tx.now)
+    sent_at = min(act.sent_at, received_at) if act.sent_at else None
+    return honour.Moments(sent_at=sent_at, received_at=received_at, recorded_at=tx.now)
+
+
+def deadline_of(act: Act, moments: honour.Moments) -> honour.Deadline:
+    """Return by when every sender must have heard: the earliest of the rules and the promise."""
+    brand, recipient = act.brand.brand, act.recipient
+    about = act.scope.kind if act.scope.kind == "third_party_sharing" else recipient.channel
+    return honour.deadline(
+        honour.rules_of(brand.rules),
+        brand.promise(about),
+        moments,
+        channel=about,
+        recipient_domain=recipient.address.domain if recipient.address else None,
+        time_zone=brand.time_zone,
+    )
+
+
+def _entry(tx: Tx, kind: ActKind, act: Act, effect: Effect, said: State, explained: Json) -> Entry:
+    moments = _moments(tx, act)
+    return Entry(
+        place=act.place,
+        event_id=said.event_id,
+        address_key=act.recipient.address_key,
+        channel=act.recipient.channel,
+        act=kind,
+        scope=act.scope,
+        reason=act.reason,
+        effect=effect,
+        source=act.source,
+        sent_at=moments.sent_at,
+        received_at=moments.received_at,
+        deadline_at=said.deadline_at,
+        deadline=explained,
+        evidence=storable(act.evidence),
+        idempotency_key=act.idempotency_key,
+    )
+
+
+async def _store(tx: Tx, vault: Vault, draft: _Draft, acts: Sequence[Act]) -> None:
+    positions = await ledger.append(tx, vault, draft.entries)
+    addresses = {act.recipient.address_key: act.recipient for act in acts if act.recipient.address}
+    await store_addresses(tx, addresses.values())
+    await queries.set_states(
+        tx.conn,
+        rows=[
+            _set_state(slot, draft.states[slot], draft.entries[number], positions[number])
+            for slot, number in sorted(draft.changed.items(), key=lambda item: item[0])
+        ],
+    )
+
+
+def _set_state(slot: Slot, state: State, entry: Entry, position: int) -> queries.SetStatesIn:
+    (bucket, brand_id), key, scope, reason = slot
+    return queries.SetStatesIn(
+        bucket=bucket,
+        brand_id=brand_id,
+        address_key=key,
+        scope=scope.kind,
+        topic=scope.topic,
+        reason=reason,
+        channel=entry.channel,
+        active=state.active,
+        said_at=state.said_at,
+        deadline_at=state.deadline_at,
+        event_id=state.event_id,
+        position=position,
+    )
+
+
+async def store_addresses(tx: Tx, recipients: Iterable[Recipient]) -> None:
+    """Store addresses that are not known yet; an erased one that speaks again is not restored."""
+    known = [r for r in recipients if r.address]
+    await queries.ensure_addresses(
+        tx.conn,
+        rows=[_address(tx, r, r.address) for r in sorted(known, key=_by_bucket) if r.address],
+    )
+
+
+def _by_bucket(recipient: Recipient) -> tuple[int, bytes]:
+    return (recipient.bucket, recipient.address_key)
+
+
+def _address(tx: Tx, recipient: Recipient, address: Address) -> queries.EnsureAddressesIn:
+    return queries.EnsureAddressesIn(
+        bucket=recipient.bucket,
+        address_key=recipient.address_key,
+        channel=recipient.channel,
+        canonical=address.canonical,
+        as_written=None if address.as_written == address.canonical else address.as_written,
+        sealed_sha256=None,
+        pepper_version=PEPPER_VERSION,
+        first_seen_at=tx.now,
+    )

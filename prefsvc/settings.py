@@ -1,0 +1,156 @@
+"""Every knob prefsvc has, read once at start from PREFSVC_* variables; a wrong value stops the start."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+Positive = Annotated[int, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+def default_data_dir() -> Path:
+    """Return where an installation that says nothing keeps its data."""
+    if os.geteuid() == 0:
+        return Path("/var/lib/prefsvc")
+    home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(home) / "prefsvc"
+
+
+class Settings(BaseSettings):
+    """The service's configuration. Names carry their units; docs/operating.md lists them all."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="PREFSVC_", frozen=True, extra="forbid", hide_input_in_errors=True
+    )
+
+    # Where things are.
+    database_url: SecretStr | None = None
+    """Your own PostgreSQL (14-18); without it prefsvc runs an embedded one in its data directory."""
+    data_dir: Path = Field(default_factory=default_data_dir)
+    """Where the embedded PostgreSQL and, by default, the secrets live."""
+    secrets_dir: Path | None = None
+    """Where the files pepper, token_keys, sealing_key, ledger_key are; by default data_dir/secrets."""
+    pg_bindir: Path | None = None
+    """Where PostgreSQL's binaries are, for an embedded engine of your own choosing."""
+    brands_dir: Path | None = None
+    """Brand files to apply at every start; without it `prefsvc brands apply` does it."""
+
+    # The doors.
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    """The port to listen on; 0 takes a free one and says which."""
+    public_url: str = ""
+    """How the world reaches this service, for example https://stop.example.com; links carry it and
+    Twilio signs it. By default http://host:port."""
+
+    # Secrets that may also come from the environment (base64; otherwise from secrets_dir).
+    pepper: SecretStr | None = None
+    """Keys the address keys; 32 bytes."""
+    token_keys: SecretStr | None = None
+    """Master keys of unsubscribe links, newest first, separated by commas; 32 bytes each."""
+    sealing_key: SecretStr | None = None
+    """Seals what remains of an erased address; 64 bytes."""
+    ledger_key: SecretStr | None = None
+    """Seals ledger rows and signs checkpoints; 32 bytes."""
+    twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Twilio auth tokens, separated by commas; any one that signs is good, so they can be rotated.
+    `ACCOUNT_SID:token` holds a token to one account."""
+
+    # Limits.
+    body_bytes_max: Positive = 1 << 20
+    """The largest request body of the API."""
+    bulk_body_bytes_max: Positive = 64 << 20
+    """The largest streamed (NDJSON) request body."""
+    link_body_bytes_max: Positive = 4096
+    """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
+    twilio_body_bytes_max: Positive = 64 << 10
+    """The largest Twilio webhook body."""
+    header_bytes_max: Positive = 8190
+    """The longest request line, and the longest header."""
+    body_read_timeout_seconds: Seconds = 20
+    """How long a caller may take to send its body."""
+    request_timeout_seconds: Seconds = 30
+    """How long the API works on one request; streams and long polls have their own limits."""
+    check_addresses_max: Positive = 10_000
+    """The most addresses in one check."""
+    links_bulk_max: Positive = 100_000
+    """The most links minted in one bulk call."""
+    feed_page_size_max: Positive = 10_000
+    """The most positions that one feed page covers."""
+    feed_wait_seconds_max: Seconds = 60
+    """The longest a feed poll waits for a change."""
+    feed_waiters_max: Positive = 1000
+    """The most feed polls that wait at once."""
+    feed_recheck_seconds: Seconds = 0.5
+    """How soon a waiting poll sees what another process committed."""
+    snapshot_timeout_seconds: Seconds = 3600
+    """The longest a snapshot may stream."""
+    snapshots_at_once_max: Positive = 4
+    """The most snapshots that stream at once."""
+    undo_minutes: Positive = 30
+    """How long the success page's undo works (RULES X-04)."""
+    idempotency_hours: Positive = 72
+    """How long an answer is kept for a retry with the same Idempotency-Key."""
+
+    # The database.
+    pool_size: Positive = 16
+    """The most connections one process opens."""
+    statement_timeout_seconds: Seconds = 15
+    """The longest a single statement may run, streams aside."""
+    lock_timeout_seconds: Seconds = 5
+    """The longest a statement waits for a lock."""
+    connect_timeout_seconds: Seconds = 10
+    """The longest a new connection, or a wait for a pooled one, may take."""
+    engine_start_timeout_seconds: Seconds = 60
+    """The longest the embedded PostgreSQL may take to start; crash recovery takes a while."""
+
+    # Loops.
+    checkpoint_seconds: Seconds = 0.5
+    """How often the ledger's checkpoints are made."""
+    brands_refresh_seconds: Seconds = 1
+    """How soon a process sees brands that another applied."""
+    housekeeping_seconds: Seconds = 60
+    """How often old idempotent answers are forgotten and the server's history is looked at."""
+    shutdown_grace_seconds: Seconds = 15
+    """How long requests in progress may take after SIGTERM."""
+
+    # Logs.
+    log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
+    """The least severe event that is logged."""
+
+    @field_validator("twilio_auth_tokens", mode="before")
+    @classmethod
+    def _commas(cls, value: Any) -> Any:
+        return (
+            [one.strip() for one in value.split(",") if one.strip()]
+            if isinstance(value, str)
+            else value
+        )
+
+    @field_validator("public_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        if value and not value.startswith(("https://", "http://")):
+            raise ValueError("must begin with https:// or http://")
+        return value.rstrip("/")
+
+    @property
+    def origin(self) -> str:
+        """Return the public URL without a trailing slash."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return self.public_url or f"http://{host}:{self.port}"
+
+    @property
+    def idempotency_age(self) -> timedelta:
+        """Return for how long an idempotent answer is kept."""
+        return timedelta(hours=self.idempotency_hours)
+
+    @property
+    def secrets_folder(self) -> Path:
+        """Return where secrets are read from."""
+        return self.secrets_dir or self.data_dir / "secrets"

@@ -1,0 +1,92 @@
+"""POST /hooks/twilio/messages: a person's text, as Twilio passes it on."""
+
+from aiohttp import web
+
+from prefsvc.address import Address
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import SERVICE, Service, read_body
+from prefsvc.errors import InvalidAddress, UnknownRecipientNumber, UnsignedWebhook
+from prefsvc.keyword import Outcome
+from prefsvc.opt_outs import Act, Recipient
+from prefsvc.sms import replies
+from prefsvc.sms.message import InboundMessage, intent, parse_form
+from prefsvc.sms.signature import is_signed_by
+from prefsvc.suppression import Scope
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+async def post_message(request: web.Request) -> web.Response:
+    """Record a STOP or START, answer HELP; 2xx only once it is durable, so that Twilio retries."""
+    service = request.app[SERVICE]
+    message = await _signed_message(request, service)
+    brand = _brand_of(service, message)
+    said = intent(message)
+    if said in {"stop", "start"}:
+        await _record(service, brand, message, said)
+    return _answer(brand, message, said)
+
+
+async def _signed_message(request: web.Request, service: Service) -> InboundMessage:
+    body = await read_body(
+        request,
+        bytes_max=service.settings.twilio_body_bytes_max,
+        timeout_seconds=service.settings.body_read_timeout_seconds,
+    )
+    form = parse_form(body) if request.content_type == _FORM else None
+    account = form.get("AccountSid", "") if form is not None else ""
+    # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt from
+    # headers that anybody can send (RULES S-03, S-04).
+    url = service.settings.origin + request.raw_path
+    signatures = request.headers.getall("X-Twilio-Signature", [])
+    signature = signatures[0] if len(signatures) == 1 else None
+    tokens = service.vault.twilio_tokens_for(account)
+    if not is_signed_by(tokens, url=url, form=form, body=body, signature=signature):
+        raise UnsignedWebhook
+    return InboundMessage.from_form(form if form is not None else parse_form(b""))
+
+
+def _brand_of(service: Service, message: InboundMessage) -> AppliedBrand:
+    """Find the brand by its number, else by its messaging service."""
+    brand = service.book.by_number.get(message.to or "") or service.book.by_service.get(
+        message.messaging_service_sid or ""
+    )
+    if brand is None:
+        raise UnknownRecipientNumber
+    return brand
+
+
+async def _record(
+    service: Service, brand: AppliedBrand, message: InboundMessage, said: Outcome
+) -> None:
+    try:
+        address = Address.for_opt_out("sms", message.from_)
+    except InvalidAddress:
+        return  # A short code or a name wrote: nobody whom a sender could text.
+    act = Act(
+        brand,
+        Recipient.of(address, service.vault),
+        # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
+        # restores just that (S-14).
+        Scope("channel"),
+        "sms_reply",
+        message.evidence() | {"intent": said},
+        idempotency_key=f"twilio:{message.message_sid}",
+    )
+    await (service.record([act]) if said == "stop" else service.withdraw([act]))
+
+
+def _answer(brand: AppliedBrand, message: InboundMessage, said: Outcome | None) -> web.Response:
+    xml = replies.silent()
+    if said is not None:
+        language = brand.brand.default_language
+        xml = replies.for_intent(
+            said,
+            brand_name=brand.brand.name_in(language),
+            language=language,
+            contact=brand.brand.contact_text,
+            # Two answers to one STOP are one too many (RULES S-15).
+            provider_answers=brand.brand.replies_by_provider,
+            custom_texts={**brand.brand.reply_texts(language)},
+        )
+    return web.Response(text=xml, content_type="text/xml", charset="utf-8")

@@ -1,0 +1,182 @@
+"""What an opt-out covers, what follows from acts in any order, and whether a message may go out.
+
+The whole meaning of the register in one pure module. Every suppression is one register of its own,
+keyed by address, scope, topic and reason, in which the person's latest word wins and *stop* wins a
+tie. That makes the outcome the same however acts are repeated or reordered on their way here
+(RULES S-20, P-09): clearing one reason or scope clears no other.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+from uuid import UUID
+
+ActKind = Literal["opt_out", "opt_in"]
+Effect = Literal["added", "lifted", "none"]
+ScopeKind = Literal["topic", "channel", "brand", "third_party_sharing"]
+MessageClass = Literal["marketing", "transactional", "service"]
+Purpose = Literal["message", "third_party_sharing"]
+Reason = Literal["opt_out", "complaint", "undeliverable", "deactivated", "restriction"]
+
+_SCOPE_KINDS: dict[str, ScopeKind] = {
+    "topic": "topic",
+    "channel": "channel",
+    "brand": "brand",
+    "third_party_sharing": "third_party_sharing",
+}
+
+BLOCKED_BY_REASON: dict[Reason, frozenset[MessageClass]] = {
+    # An opt-out covers marketing only (RULES P-10); so does a complaint (E-40).
+    "opt_out": frozenset({"marketing"}),
+    "complaint": frozenset({"marketing"}),
+    # Nothing reaches a dead address, whatever its class.
+    "undeliverable": frozenset({"marketing", "transactional", "service"}),
+    # A deactivated account stops service announcements too; a person's own order still arrives.
+    "deactivated": frozenset({"marketing", "service"}),
+    "restriction": frozenset({"marketing", "service"}),
+}
+
+LIFTING_SOURCES = frozenset(
+    {"confirmation", "in_store", "letter", "phone", "preference_centre", "sms_reply", "undo"}
+)
+"""Where a person's own later word can come from. A purchase, a form that may have been filled in for
+something else, an import or a sync records an opt-in and lifts nothing (RULES P-08)."""
+
+OPT_OUT_SOURCES = frozenset(
+    {
+        "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
+        "one_click", "phone", "preference_centre", "registration", "sms_reply",
+    }
+)  # fmt: skip
+OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "purchase", "registration"}
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Scope:
+    """What an opt-out covers for its address: one topic, the channel, the brand, or sharing."""
+
+    kind: ScopeKind
+    topic: str = ""
+
+    def __post_init__(self) -> None:
+        """Hold the invariant that the ledger holds too: a topic exactly in topic scope."""
+        if (self.kind == "topic") != bool(self.topic):
+            raise ValueError("a topic belongs to topic scope, and only there")
+
+    @classmethod
+    def parse(cls, kind: str, topic: str) -> "Scope":
+        """Read a scope back from the database."""
+        return cls(_SCOPE_KINDS[kind], topic)
+
+    def covers(self, question: "Question") -> bool:
+        """Say whether what is asked lies within this scope; a wider scope dominates a narrower."""
+        if self.kind == "third_party_sharing" or question.purpose == "third_party_sharing":
+            # Sharing is a purpose of its own (RULES P-12): no other scope reaches it.
+            return self.kind == question.purpose
+        return self.kind in {"brand", "channel"} or self.topic == question.topic
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a sender is about to do."""
+
+    topic: str = ""
+    message_class: MessageClass = "marketing"
+    purpose: Purpose = "message"
+
+
+_OPT_OUT: ActKind = "opt_out"
+_OPT_IN: ActKind = "opt_in"
+_ADDED: Effect = "added"
+_LIFTED: Effect = "lifted"
+_NONE: Effect = "none"
+_REASONS: dict[str, Reason] = {reason: reason for reason in BLOCKED_BY_REASON}
+
+
+def parse_reason(text: str) -> Reason:
+    """Read a reason back from the database."""
+    return _REASONS[text]
+
+
+def parse_act(text: str) -> ActKind:
+    """Read an act back from the database."""
+    return {"opt_out": _OPT_OUT, "opt_in": _OPT_IN}[text]
+
+
+def parse_effect(text: str) -> Effect:
+    """Read an effect back from the database."""
+    return {"added": _ADDED, "lifted": _LIFTED, "none": _NONE}[text]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """How one address stands in one scope for one reason.
+
+    `said_at` is the moment of the act that decided it; `event_id` is that act's.
+    """
+
+    scope: Scope
+    reason: Reason
+    active: bool
+    said_at: datetime
+    deadline_at: datetime | None
+    event_id: UUID
+
+    @property
+    def slot(self) -> tuple[Scope, Reason]:
+        """Return what the state is about, beside the address."""
+        return (self.scope, self.reason)
+
+
+def decide(
+    kind: ActKind, standing: State | None, said: State, *, may_lift: bool
+) -> tuple[Effect, State]:
+    """Say what an act does to the state that stands, and which state stands afterwards.
+
+    `said` is the state as the act alone would have it. An opt-out said again stands as it first
+    did, unless it turns out to have been said earlier: then the earlier deadline counts.
+    """
+    if kind == "opt_out":
+        return _opt_out(standing, said)
+    return _opt_in(standing, said, may_lift=may_lift)
+
+
+def _opt_out(standing: State | None, said: State) -> tuple[Effect, State]:
+    if standing is None:
+        return "added", said
+    if standing.active:
+        return ("added", said) if _is_due_earlier(said, standing) else ("none", standing)
+    # Stop wins a tie (RULES S-20).
+    return ("added", said) if said.said_at >= standing.said_at else ("none", standing)
+
+
+def _is_due_earlier(said: State, standing: State) -> bool:
+    if said.deadline_at is None or standing.deadline_at is None:
+        return False
+    return said.deadline_at < standing.deadline_at
+
+
+def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Effect, State]:
+    if standing is None:
+        # Remembered, so that an older opt-out arriving late does not undo it.
+        return "none", said
+    if not may_lift or said.said_at <= standing.said_at:
+        return "none", standing
+    return ("lifted" if standing.active else "none"), said
+
+
+def obstacle(states: Iterable[State], question: Question) -> State | None:
+    """Return what forbids it, the widest and longest-standing first; None if nothing does."""
+    against = [state for state in states if _forbids(state, question)]
+    width: dict[ScopeKind, int] = {"brand": 0, "channel": 1, "third_party_sharing": 2, "topic": 3}
+    return min(against, key=lambda s: (width[s.scope.kind], s.said_at), default=None)
+
+
+def _forbids(state: State, question: Question) -> bool:
+    if not (state.active and state.scope.covers(question)):
+        return False
+    return (
+        question.purpose == "third_party_sharing"
+        or question.message_class in BLOCKED_BY_REASON[state.reason]
+    )

@@ -1,0 +1,167 @@
+"""The secrets: where they come from, and what is derived from them.
+
+A secret comes from its setting, or from a file in the secrets folder. Only the embedded default
+makes missing ones, once, mode 0600: several machines that each made their own would split every
+address in two.
+"""
+
+import base64
+import binascii
+import hashlib
+import os
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from prefsvc.errors import SecretMissing, SecretUnreadable
+from prefsvc.settings import Settings
+
+PEPPER_VERSION = 1
+SECRET_BYTES = {"pepper": 32, "token_keys": 32, "sealing_key": 64, "ledger_key": 32}
+DEMO_TWILIO_FILE = "twilio_auth_token"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Vault:
+    """The secrets in use; never printed."""
+
+    pepper: bytes
+    token_masters: tuple[bytes, ...]
+    sealing_key: bytes
+    seal_key: bytes
+    signing_key: Ed25519PrivateKey
+    nonce_key: bytes
+    twilio_tokens: tuple[tuple[str, str], ...]
+    """(account SID or "", auth token) pairs; "" is any account."""
+
+    @property
+    def public_key(self) -> Ed25519PublicKey:
+        """Return the key that checkpoints are verified with."""
+        return self.signing_key.public_key()
+
+    @property
+    def pepper_fingerprint(self) -> bytes:
+        """Return a digest that tells peppers apart and gives none away."""
+        return hashlib.sha256(b"prefsvc pepper fingerprint\0" + self.pepper).digest()
+
+    @property
+    def ledger_fingerprint(self) -> bytes:
+        """Return the verifying key, which tells ledger keys apart."""
+        return self.public_key.public_bytes_raw()
+
+    def seal_sha256(self, address_key: bytes, sha256: bytes) -> bytes:
+        """Seal an address's SHA-256 for its row."""
+        return AESSIV(self.sealing_key).encrypt(sha256, [address_key])
+
+    def unseal_sha256(self, address_key: bytes, sealed: bytes) -> bytes:
+        """Open it again; raise InvalidTag (a fault) where the row or the key is another."""
+        return AESSIV(self.sealing_key).decrypt(sealed, [address_key])
+
+    def twilio_tokens_for(self, account_sid: str) -> list[str]:
+        """Return the auth tokens that may sign for an account (RULES S-10)."""
+        return [token for account, token in self.twilio_tokens if account in {"", account_sid}]
+
+
+def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
+    """Read the secrets, making those that are missing where that is safe."""
+    folder = settings.secrets_folder
+    if make_missing:
+        make_secrets(folder)
+
+    def secret(name: str) -> list[bytes]:
+        given = getattr(settings, name)
+        text = given.get_secret_value() if given else _read(folder / name)
+        return [_decode(name, part) for part in text.replace(",", "\n").split()]
+
+    return _vault(secret, _twilio_tokens(settings))
+
+
+def _vault(secret: Callable[[str], list[bytes]], twilio_tokens: list[str]) -> Vault:
+    [pepper], [sealing_key], [ledger_key] = (
+        secret("pepper"),
+        secret("sealing_key"),
+        secret("ledger_key"),
+    )
+    return Vault(
+        pepper=pepper,
+        token_masters=tuple(secret("token_keys")),
+        sealing_key=sealing_key,
+        seal_key=_derive(ledger_key, b"prefsvc ledger seal v1"),
+        signing_key=Ed25519PrivateKey.from_private_bytes(
+            _derive(ledger_key, b"prefsvc ledger signature v1")
+        ),
+        nonce_key=_derive(ledger_key, b"prefsvc page nonce v1"),
+        twilio_tokens=tuple(_account_and_token(token) for token in twilio_tokens),
+    )
+
+
+def make_secrets(folder: Path) -> list[Path]:
+    """Make the secrets that are missing, each readable by its owner alone; return those made."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = [
+        path
+        for name, size in SECRET_BYTES.items()
+        if write_secret(path := folder / name, base64.b64encode(secrets.token_bytes(size)).decode())
+    ]
+    write_secret(folder / DEMO_TWILIO_FILE, secrets.token_hex(16))
+    return made
+
+
+def write_secret(path: Path, text: str) -> bool:
+    """Write a secret readable by its owner alone, unless there is one; say whether it was written."""
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return False
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    return True
+
+
+def _twilio_tokens(settings: Settings) -> list[str]:
+    if settings.twilio_auth_tokens:
+        return [token.get_secret_value() for token in settings.twilio_auth_tokens]
+    path = settings.secrets_folder / DEMO_TWILIO_FILE
+    return path.read_text().replace(",", "\n").split() if path.is_file() else []
+
+
+def _account_and_token(text: str) -> tuple[str, str]:
+    account, _, token = text.rpartition(":")
+    return (account, token)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        raise SecretMissing(
+            f"The secret {path.name} is missing: set PREFSVC_{path.name.upper()}, or run "
+            f"`prefsvc secrets make` once and give every machine the same folder ({path.parent})."
+        ) from None
+    except OSError as e:
+        raise SecretUnreadable(f"The secret file {path} cannot be read: {e.strerror}.") from e
+
+
+def _decode(name: str, text: str) -> bytes:
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raw = b""
+    if len(raw) != SECRET_BYTES[name]:
+        raise SecretUnreadable(
+            f"The secret {name} must be {SECRET_BYTES[name]} bytes in base64; `prefsvc secrets make` "
+            "makes a good one."
+        )
+    return raw
+
+
+def _derive(key: bytes, info: bytes) -> bytes:
+    return HKDF(SHA256(), 32, salt=None, info=info).derive(key)

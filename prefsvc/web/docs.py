@@ -1,0 +1,58 @@
+"""The contract and its page: openapi.yaml as it is, as JSON, and as a page to read."""
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+from aiohttp import web
+
+from prefsvc.web.docs_page import problems_of, render_docs
+from prefsvc.web.html_page import Page, page_response
+from prefsvc.web.page_texts import accepted_languages, page_language
+from prefsvc.web.pages import Frame, HomePage, render
+from prefsvc.web.problems import STATUS
+
+
+@cache
+def contract_text() -> str:
+    """Return openapi.yaml: inside the installed package, or at the top of a checkout."""
+    shipped = resources.files("prefsvc") / "openapi.yaml"
+    if shipped.is_file():
+        return shipped.read_text("utf-8")
+    return (Path(__file__).resolve().parents[2] / "openapi.yaml").read_text("utf-8")
+
+
+@cache
+def contract() -> dict[str, Any]:
+    """Return the document, parsed."""
+    document: dict[str, Any] = yaml.safe_load(contract_text())
+    return document
+
+
+@cache
+def _page() -> Page:
+    return render_docs(contract(), problems_of(STATUS))
+
+
+async def get_openapi_yaml(_: web.Request) -> web.Response:
+    """GET /openapi.yaml."""
+    return web.Response(text=contract_text(), content_type="application/yaml", charset="utf-8")
+
+
+async def get_openapi_json(_: web.Request) -> web.Response:
+    """GET /openapi.json."""
+    return web.Response(body=msgspec.json.encode(contract()), content_type="application/json")
+
+
+async def get_docs(_: web.Request) -> web.Response:
+    """GET /docs."""
+    return page_response(_page())
+
+
+async def get_home(request: web.Request) -> web.Response:
+    """GET /."""
+    wished = accepted_languages(request.headers.get("Accept-Language"))
+    return page_response(render(HomePage(frame=Frame(language=page_language(wished)))))

@@ -1,0 +1,211 @@
+"""Minting links: in bulk as NDJSON, and as ready-made headers for one message."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Annotated, Any, Literal
+
+import msgspec
+from aiohttp import web
+
+from prefsvc import links, short_links
+from prefsvc.address import Address, Channel
+from prefsvc.doors import SERVICE
+from prefsvc.errors import BodyTooLarge, NotMarketing, PublicUrlInsecure, Refusal
+from prefsvc.links import Link
+from prefsvc.opt_outs import Recipient
+from prefsvc.short_links import Wanted
+from prefsvc.web.auth import Entry, admitted
+from prefsvc.web.body import Strict, answer, decode, read_json
+
+BATCH_LINES = 256
+WORD_LENGTH_MAX = 73
+"""The longest URL that fits, with its brackets and a comma, into a folded line of 76 characters."""
+LINE_BYTES_MAX = 8192
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[^\\x00-\\x20]+$")]
+Language = Annotated[str, msgspec.Meta(min_length=2, max_length=35, pattern="^[A-Za-z0-9-]+$")]
+LinkForm = Literal["sealed", "short"]
+
+
+class LinkBody(Strict, frozen=True, kw_only=True):
+    """Whom a link is for, and what pressing it stops."""
+
+    channel: Channel = "email"
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
+    topic: Name | None = None
+    mailshot: Name | None = None
+    language: Language | None = None
+    form: LinkForm = "sealed"
+
+
+class HeadersBody(Strict, frozen=True, kw_only=True):
+    """Whom a marketing mail is for; `form` only where the caller insists on one."""
+
+    address: Annotated[str, msgspec.Meta(min_length=1, max_length=320)]
+    topic: Name | None = None
+    mailshot: Name | None = None
+    language: Language | None = None
+    form: LinkForm | None = None
+
+
+async def post_headers(request: web.Request) -> web.Response:
+    """POST /v1/brands/{brand}/headers: what a message to this recipient should carry."""
+    entry = await admitted(request, "sender", "operator")
+    body = await read_json(request, HeadersBody)
+    topic = entry.brand.brand.find_topic(body.topic) if body.topic else None
+    if topic and topic.message_class != "marketing":
+        raise NotMarketing  # RULES E-10: no one-click where nothing can be stopped
+    origin = entry.service.settings.origin
+    if not origin.startswith("https://"):
+        raise PublicUrlInsecure
+    made = await _fitting(entry, body)
+    value = links.list_unsubscribe(url := links.unsubscribe_url(origin, made))
+    headers = {"List-Unsubscribe": str(value), "List-Unsubscribe-Post": links.ONE_CLICK}
+    return answer({"url": url, "headers": headers, "folded": value.folded})
+
+
+async def _fitting(entry: Entry, body: HeadersBody) -> str:
+    """Mint a token whose header survives: mail libraries encode a word that is longer than a line.
+
+    Where the sealed link is too long for that, a short one is minted, unless the caller insists.
+    """
+    made = await _mint_one(entry, body, body.form or "sealed")
+    url = links.unsubscribe_url(entry.service.settings.origin, made)
+    if body.form or len(url) <= WORD_LENGTH_MAX:
+        return made
+    return await _mint_one(entry, body, "short")
+
+
+async def _mint_one(entry: Entry, body: HeadersBody, form: LinkForm) -> str:
+    link = LinkBody(
+        channel="email",
+        address=body.address,
+        topic=body.topic,
+        mailshot=body.mailshot,
+        language=body.language,
+        form=form,
+    )
+    [made] = await _mint(entry, [link])
+    if isinstance(made, Refusal):
+        raise made
+    return made
+
+
+async def post_links(request: web.Request) -> web.StreamResponse:
+    """POST /v1/brands/{brand}/links: a line of JSON in, a line of JSON out, in order."""
+    entry = await admitted(request, "sender", "operator")
+    response = web.StreamResponse(
+        headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"}
+    )
+    try:
+        await _answer_lines(request, response, entry)
+    except Refusal as refusal:
+        if not response.prepared:
+            raise
+        # Too late for a status: what was answered stands, and the last line says why it ends here.
+        await response.write(
+            msgspec.json.encode({"line": None, "problem": _problem(refusal)}) + b"\n"
+        )
+    await response.write_eof()
+    return response
+
+
+async def _answer_lines(request: web.Request, response: web.StreamResponse, entry: Entry) -> None:
+    number = 0
+    batch: list[bytes] = []
+    async for line in _lines(request):
+        batch.append(line)
+        if len(batch) == BATCH_LINES:
+            await _answer_batch(request, response, entry, number, batch)
+            number, batch = number + len(batch), []
+    await _answer_batch(request, response, entry, number, batch)
+
+
+async def _lines(request: web.Request) -> AsyncIterator[bytes]:
+    settings = request.app[SERVICE].settings
+    count = 0
+    async with asyncio.timeout(settings.snapshot_timeout_seconds):
+        buffer = bytearray()
+        async for chunk in request.content.iter_any():
+            buffer += chunk
+            *whole, rest = buffer.split(b"\n")
+            buffer = bytearray(rest)
+            for line in whole:
+                if line.strip():
+                    count += 1
+                    yield _counted(bytes(line), count, settings.links_bulk_max)
+            if len(buffer) > LINE_BYTES_MAX:
+                raise BodyTooLarge(f"A line is longer than {LINE_BYTES_MAX} bytes.")
+        if buffer.strip():
+            yield _counted(bytes(buffer), count + 1, settings.links_bulk_max)
+
+
+def _counted(line: bytes, count: int, most: int) -> bytes:
+    if count > most:
+        raise BodyTooLarge(f"More than {most} links; ask for fewer at once.")
+    return line
+
+
+async def _answer_batch(
+    request: web.Request,
+    response: web.StreamResponse,
+    entry: Entry,
+    number: int,
+    batch: Sequence[bytes],
+) -> None:
+    bodies = [_decoded(line) for line in batch]
+    made = iter(await _mint(entry, [body for body in bodies if isinstance(body, LinkBody)]))
+    results = [body if isinstance(body, Refusal) else next(made) for body in bodies]
+    if not response.prepared:
+        await response.prepare(request)
+    origin = entry.service.settings.origin
+    lines = [_result(origin, number + n, made) for n, made in enumerate(results, start=1)]
+    await response.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+
+
+def _decoded(line: bytes) -> LinkBody | Refusal:
+    try:
+        return decode(line, LinkBody)
+    except Refusal as refusal:
+        return refusal
+
+
+def _result(origin: str, number: int, made: str | Refusal) -> dict[str, Any]:
+    if isinstance(made, Refusal):
+        return {"line": number, "problem": _problem(made)}
+    return {"line": number, "token": made, "url": links.unsubscribe_url(origin, made)}
+
+
+def _problem(refusal: Refusal) -> dict[str, str]:
+    return {"code": refusal.code, "detail": str(refusal)}
+
+
+async def _mint(entry: Entry, bodies: Sequence[LinkBody]) -> list[str | Refusal]:
+    keyring = entry.service.book.keyring
+    key = keyring.key(entry.brand.slug)
+    tokens: list[str | Refusal] = []
+    short: dict[int, Wanted] = {}
+    for number, body in enumerate(bodies):
+        try:
+            if body.form == "short":
+                recipient = Recipient.of(
+                    Address.for_opt_out(body.channel, body.address), entry.service.vault
+                )
+                short[number] = Wanted(recipient, body.topic, body.mailshot, body.language)
+                tokens.append("")
+            else:
+                tokens.append(links.seal(key, _link(body)))
+        except Refusal as refusal:
+            tokens.append(refusal)
+    if short:
+        async with entry.service.database.transaction() as tx:
+            minted = await short_links.mint(tx, keyring, entry.brand, list(short.values()))
+        for number, token in zip(short, minted, strict=True):
+            tokens[number] = token
+    return tokens
+
+
+def _link(body: LinkBody) -> Link:
+    # Read once here, so that a link is never minted for what could not be recorded.
+    written = Address.for_opt_out(body.channel, body.address).as_written
+    return Link(body.channel, written, body.topic, body.mailshot, body.language)

@@ -1,0 +1,67 @@
+"""What a link's token stands for: a sealed one says it itself, a short one names a stored row."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from prefsvc import short_links
+from prefsvc.address import Address
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import Service
+from prefsvc.errors import InvalidToken
+from prefsvc.honour import Moments
+from prefsvc.opt_outs import Act, Recipient, deadline_of
+from prefsvc.suppression import Scope
+from prefsvc.token import ShortToken
+from prefsvc.web.opt_out_api import scope_of
+
+
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """A link that somebody followed: whose it is, whom it names and what it stops."""
+
+    brand: AppliedBrand
+    recipient: Recipient
+    scope: Scope
+    topic: str | None
+    mailshot: str | None
+    language: str | None
+
+    @property
+    def masked_address(self) -> str:
+        """Return the address as a page may show it; erased ones are not known any more."""
+        address = self.recipient.address
+        return address.masked if address else "•••"
+
+    def everything(self) -> Scope:
+        """Return the scope of the page's other button: all of the brand."""
+        return Scope("brand")
+
+    def deadline_at(self, scope: Scope, now: datetime) -> datetime:
+        """Return by when every sender will have heard, if it were said now."""
+        act = Act(self.brand, self.recipient, scope, "link", {})
+        return deadline_of(act, Moments(sent_at=None, received_at=now, recorded_at=now)).conservative_at
+
+
+async def follow(service: Service, token: str) -> Followed:
+    """Read a token, or refuse one that was not made here. Expiry there is none (RULES E-20)."""
+    for read in service.book.keyring.candidates(token):
+        brand = service.book.get(read.brand)
+        if isinstance(read, ShortToken):
+            async with service.database.read() as tx:
+                found = await short_links.find(tx, brand, read.link_id)
+            return _followed(brand, found.recipient, found.topic, found.mailshot, found.language)
+        link = read.link
+        recipient = Recipient.of(Address.for_opt_out(link.channel, link.address), service.vault)
+        return _followed(brand, recipient, link.topic, link.mailshot, link.language)
+    raise InvalidToken
+
+
+def _followed(
+    brand: AppliedBrand,
+    recipient: Recipient,
+    topic: str | None,
+    mailshot: str | None,
+    language: str | None,
+) -> Followed:
+    scope = scope_of(brand, recipient.channel, None, topic)
+    return Followed(brand, recipient, scope, topic, mailshot, language)

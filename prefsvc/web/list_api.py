@@ -1,0 +1,202 @@
+"""The lists: may this be sent, who must not be sent to, what has changed, and a sender's word."""
+
+import asyncio
+import re
+from typing import Annotated, Any
+
+import msgspec
+from aiohttp import web
+
+from prefsvc import feeds, metrics, suppressions
+from prefsvc.address import Address, Channel, address_key
+from prefsvc.cursor import Cursor
+from prefsvc.errors import InvalidAddress, InvalidBody, InvalidParameter, TooBusy
+from prefsvc.suppression import MessageClass, Purpose, State
+from prefsvc.suppressions import Lease
+from prefsvc.web.auth import Entry, admitted
+from prefsvc.web.body import Strict, answer, query, read_json, whole_number
+from prefsvc.web.opt_out_api import Text, moment
+
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+PAGE_SIZE_DEFAULT = 1000
+
+
+class CheckBody(Strict, frozen=True, kw_only=True):
+    """What a sender is about to send, and to whom: addresses or their SHA-256s."""
+
+    channel: Channel | None = None
+    topic: Text | None = None
+    message_class: MessageClass | None = None
+    purpose: Purpose = "message"
+    addresses: list[str] | None = None
+    sha256: list[str] | None = None
+
+
+async def post_check(request: web.Request) -> web.Response:
+    """POST /v1/brands/{brand}/check."""
+    entry = await admitted(request, "sender", "operator")
+    body = await read_json(request, CheckBody)
+    channel = entry.channel(body.channel)
+    asked = suppressions.question(
+        entry.brand,
+        channel,
+        topic=body.topic,
+        message_class=body.message_class,
+        purpose=body.purpose,
+    )
+    keys = _keys(entry, channel, body)
+    async with entry.service.database.read() as tx:
+        found = await suppressions.check(tx, entry.brand, [k for k in keys if k], asked)
+        lease = suppressions.lease(entry.brand, channel, tx.now)
+    return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys]})
+
+
+def _keys(entry: Entry, channel: Channel, body: CheckBody) -> list[bytes | None]:
+    if (body.addresses is None) == (body.sha256 is None):
+        raise InvalidBody("Give either addresses or sha256.", pointer="/addresses")
+    wanted = body.addresses if body.addresses is not None else body.sha256 or []
+    if not 1 <= len(wanted) <= (most := entry.service.settings.check_addresses_max):
+        raise InvalidBody(f"Give 1 to {most} at once.", pointer="/addresses")
+    read = _key_of_address if body.addresses is not None else _key_of_sha256
+    return [read(entry, channel, text) for text in wanted]
+
+
+def _key_of_address(entry: Entry, channel: Channel, text: str) -> bytes | None:
+    try:
+        address = Address.for_opt_out(channel, text)
+    except InvalidAddress:
+        return None
+    return address_key(entry.service.vault.pepper, channel, address.sha256)
+
+
+def _key_of_sha256(entry: Entry, channel: Channel, text: str) -> bytes | None:
+    if not _SHA256.fullmatch(text):
+        return None
+    return address_key(entry.service.vault.pepper, channel, bytes.fromhex(text))
+
+
+def _verdict(key: bytes | None, found: dict[bytes, State]) -> dict[str, Any]:
+    if key is None:
+        # Unknown means do not send (promise 12).
+        return {"may_send": False, "reason": "unreadable"}
+    state = found.get(key)
+    if state is None:
+        return {"may_send": True}
+    return {
+        "may_send": False,
+        "reason": state.reason,
+        "scope": state.scope.kind,
+        "topic": state.scope.topic or None,
+        "since": moment(state.said_at),
+        "deadline_at": moment(state.deadline_at),
+        "opt_out_id": str(state.event_id),
+    }
+
+
+def lease_document(lease: Lease) -> dict[str, Any]:
+    """Write since when a list is complete and until when it is good."""
+    return {"as_of": moment(lease.as_of), "valid_until": moment(lease.valid_until)}
+
+
+async def get_feed(request: web.Request) -> web.Response:
+    """GET /v1/brands/{brand}/feed: a page of changes, waiting for one if asked to."""
+    entry = await admitted(request, "sender", "operator")
+    settings = entry.service.settings
+    given = query(request, "after", "limit", "wait", "channel")
+    channel = entry.channel(given.get("channel"))
+    size = whole_number(
+        given.get("limit", str(PAGE_SIZE_DEFAULT)),
+        name="limit",
+        at_least=1,
+        at_most=settings.feed_page_size_max,
+    )
+    wait = whole_number(
+        given.get("wait", "0"), name="wait", at_least=0, at_most=int(settings.feed_wait_seconds_max)
+    )
+    after = Cursor.parse(given["after"]) if "after" in given else None
+    return answer(await _awaited_page(entry, channel, after, size=size, wait=wait))
+
+
+async def _awaited_page(
+    entry: Entry, channel: Channel, after: Cursor | None, *, size: int, wait: int
+) -> dict[str, Any]:
+    """Return the first page that covers anything, or the empty one when the wait is over.
+
+    Every look is a short transaction of its own: a waiting poll holds no connection.
+    """
+    service = entry.service
+    if wait and service.bell.waiters >= service.settings.feed_waiters_max:
+        raise TooBusy
+    until = asyncio.get_running_loop().time() + wait
+    service.bell.waiters += 1
+    try:
+        while True:
+            page = await _page(entry, channel, after, size)
+            left = until - asyncio.get_running_loop().time()
+            if page["covers"] or left <= 0 or service.stopping.is_set():
+                return page
+            metrics.FEED_WAITERS.set(service.bell.waiters)
+            await service.bell.wait(
+                entry.brand.brand_id,
+                timeout_seconds=min(left, service.settings.feed_recheck_seconds),
+            )
+    finally:
+        service.bell.waiters -= 1
+        metrics.FEED_WAITERS.set(service.bell.waiters)
+
+
+async def _page(entry: Entry, channel: Channel, after: Cursor | None, size: int) -> dict[str, Any]:
+    service = entry.service
+    async with service.database.read() as tx:
+        start = after or Cursor.start(
+            (await suppressions.head(tx, entry.brand)).epoch, entry.brand.brand_id
+        )
+        page = await feeds.page_after(tx, service.vault, entry.brand, channel, start, size=size)
+        lease = suppressions.lease(entry.brand, channel, tx.now)
+    return {
+        "changes": [_change_document(channel, change) for change in page.changes],
+        "covers": [
+            {"bucket": span.bucket, "first": span.first, "last": span.last} for span in page.spans
+        ],
+        "cursor": str(page.cursor),
+        "has_more": page.has_more,
+    } | (
+        lease_document(lease)
+        if not page.has_more
+        else {"as_of": moment(lease.as_of), "valid_until": None}
+    )
+
+
+def _change_document(channel: Channel, change: feeds.Change) -> dict[str, Any]:
+    return {
+        "change": change.effect,
+        "bucket": change.bucket,
+        "position": change.position,
+        "channel": channel,
+        "address": change.address,
+        "sha256": change.sha256.hex() if change.sha256 else None,
+        "scope": change.scope,
+        "topic": change.topic or None,
+        "reason": change.reason,
+        "received_at": moment(change.received_at),
+        "deadline_at": moment(change.deadline_at),
+        "opt_out_id": str(change.event_id),
+    }
+
+
+class AcknowledgementBody(Strict, frozen=True, kw_only=True):
+    """A sender's word that all up to a cursor is applied."""
+
+    cursor: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+async def post_acknowledgement(request: web.Request) -> web.Response:
+    """POST /v1/brands/{brand}/feed/acknowledgements."""
+    entry = await admitted(request, "sender")
+    body = await read_json(request, AcknowledgementBody)
+    cursor = Cursor.parse(body.cursor)
+    if entry.caller.sender_id is None:
+        raise InvalidParameter("Only a sender acknowledges.")
+    async with entry.service.database.transaction() as tx:
+        at = await feeds.acknowledge(tx, entry.brand, entry.caller.sender_id, cursor)
+    return answer({"acknowledged_at": moment(at), "cursor": body.cursor})

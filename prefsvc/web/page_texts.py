@@ -1,0 +1,109 @@
+"""The words of the public pages: one file a language under texts/, and which language to speak."""
+
+import re
+import tomllib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date
+from importlib import resources
+from typing import Any, Final
+
+from markupsafe import Markup, escape
+
+from prefsvc.address import Channel
+
+DEFAULT_LANGUAGE: Final = "en"
+
+_HEADER_CHARS_MAX: Final = 500  # of an Accept-Language; what follows is nobody's first choice
+_RANGE: Final = re.compile(
+    r"\s*([A-Za-z]{1,8}(?:-[A-Za-z0-9]{1,8})*)\s*(?:;\s*q\s*=\s*([01](?:\.\d{0,3})?)\s*)?"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Texts:
+    """One language: its own name, its direction, its dates, and a text for every key."""
+
+    language: str
+    name: str
+    direction: str
+    months: tuple[str, ...]
+    date_pattern: str
+    first_day: str
+    by_key: Mapping[str, str]
+
+    def day(self, day: date) -> Markup:
+        """Write a date so that it can be read in one way only, and never breaks across lines."""
+        written = self.date_pattern.format(
+            day=self.first_day if day.day == 1 else day.day,
+            month=self.months[day.month - 1],
+            year=day.year,
+        )
+        kept_together = written.replace(" ", "\N{NO-BREAK SPACE}")
+        return Markup('<time datetime="{}">{}</time>').format(day.isoformat(), kept_together)
+
+    def say(self, key: str, channel: Channel | None, fields: Mapping[str, str | Markup]) -> Markup:
+        """Return a text, in the form for this channel where it has several, with its fields."""
+        text = self.by_key.get(key) or self.by_key[f"{key}.{channel}"]
+        return escape(text).format_map(_Escaped(fields))
+
+
+class _Escaped(dict[str, Markup]):
+    """Fields as a text may hold them: marked up, or escaped."""
+
+    def __init__(self, fields: Mapping[str, str | Markup]) -> None:
+        super().__init__({name: escape(value) for name, value in fields.items()})
+
+
+def _texts(language: str, document: Mapping[str, Any]) -> Texts:
+    dates = document["date"]
+    return Texts(
+        language=language,
+        name=document["name"],
+        direction=document["direction"],
+        months=tuple(dates["months"]),
+        date_pattern=dates["pattern"],
+        first_day=dates["first_day"],
+        by_key=dict(_flat(document)),
+    )
+
+
+def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]:
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{path}{name}.")
+        elif isinstance(value, str):
+            yield f"{path}{name}", value
+
+
+def _all_texts() -> Iterator[Texts]:
+    for file in resources.files("prefsvc.web").joinpath("texts").iterdir():
+        if file.name.endswith(".toml"):
+            yield _texts(file.name.removesuffix(".toml"), tomllib.loads(file.read_text("utf-8")))
+
+
+TEXTS: Final[Mapping[str, Texts]] = {
+    texts.language: texts for texts in sorted(_all_texts(), key=lambda one: one.language)
+}
+"""Every language that the pages speak, by its code."""
+
+
+def page_language(wished: Iterable[str | None], offered: Iterable[str] = TEXTS) -> str:
+    """Return the first wished-for language that is offered: "fr" for "fr-CA", too.
+
+    Wishes come strongest first: the switch on the page, the link's language, the browser's, the
+    brand's. Where none can be had, the first one offered stands.
+    """
+    spoken = [code for code in offered if code in TEXTS] or [DEFAULT_LANGUAGE]
+    wanted = (re.split("[-_]", wish.lower())[0] for wish in wished if wish)
+    return next((code for code in wanted if code in spoken), spoken[0])
+
+
+def accepted_languages(header: str | None) -> list[str]:
+    """Return the languages of an Accept-Language header, best first, without what is none."""
+    found: list[tuple[float, str]] = []
+    for part in (header or "")[:_HEADER_CHARS_MAX].split(","):
+        match = _RANGE.fullmatch(part)
+        if match and (quality := float(match[2] or 1)) > 0:
+            found.append((quality, match[1].lower()))
+    return [language for _, language in sorted(found, key=lambda one: -one[0])]

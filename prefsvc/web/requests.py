@@ -1,0 +1,54 @@
+"""One line of log and one count for every request, without its path: paths carry tokens."""
+
+import asyncio
+import secrets
+from time import perf_counter
+
+import structlog
+from aiohttp import web
+
+from prefsvc import metrics
+from prefsvc.web.problems import Handler
+
+log = structlog.get_logger()
+
+SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
+
+
+@web.middleware
+async def requests(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Time the request, count it and log it by its route."""
+    started = perf_counter()
+    request_id = secrets.token_hex(8)
+    status = 499  # the caller went away
+    try:
+        with structlog.contextvars.bound_contextvars(request_id=request_id):
+            response = await handler(request)
+        status = response.status
+        if not response.prepared:
+            response.headers.update({"X-Request-Id": request_id} | SECURITY_HEADERS)
+        return response
+    except asyncio.CancelledError:
+        raise
+    finally:
+        _note(request, status, perf_counter() - started, request_id)
+
+
+def _note(request: web.Request, status: int, seconds: float, request_id: str) -> None:
+    route = route_of(request)
+    method = request.method if request.method in _METHODS else "other"
+    metrics.REQUESTS.labels(route, method, str(status)).inc()
+    metrics.REQUEST_SECONDS.labels(route, method).observe(seconds)
+    log.info(
+        "request", route=route, method=method, status=status, ms=round(seconds * 1000, 1),
+        request_id=request_id,
+    )  # fmt: skip
+
+
+_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
+
+
+def route_of(request: web.Request) -> str:
+    """Return the route's template, `/u/{token}`, never the path."""
+    resource = request.match_info.route.resource
+    return resource.canonical if resource else "(none)"

@@ -1,0 +1,58 @@
+"""Every route there is, under the name that openapi.yaml gives it. A test holds the two equal."""
+
+from aiohttp import web
+
+from prefsvc.web import (
+    docs,
+    health,
+    ledger_api,
+    link_api,
+    links,
+    list_api,
+    opt_out_api,
+    sender_api,
+    snapshot_api,
+)
+
+BRAND = "/v1/brands/{brand}"
+
+ROUTES = [
+    web.get("/", docs.get_home),
+    # The link door. A slash that some program added is no reason to redirect (RULES E-12).
+    web.get("/u/{token}", links.get_link),
+    web.post("/u/{token}", links.post_link),
+    web.options("/u/{token}", links.options_link),
+    web.post("/u/{token}/undo", links.post_undo),
+    # Opt-outs and opt-ins.
+    web.post(f"{BRAND}/opt-outs", opt_out_api.post_opt_out),
+    web.get(f"{BRAND}/opt-outs/{{opt_out_id}}", opt_out_api.get_opt_out),
+    web.post(f"{BRAND}/opt-ins", opt_out_api.post_opt_in),
+    # Links.
+    web.post(f"{BRAND}/links", link_api.post_links),
+    web.post(f"{BRAND}/headers", link_api.post_headers),
+    # Lists.
+    web.post(f"{BRAND}/check", list_api.post_check),
+    web.get(f"{BRAND}/suppressions", snapshot_api.get_suppressions),
+    web.get(f"{BRAND}/feed", list_api.get_feed),
+    web.post(f"{BRAND}/feed/acknowledgements", list_api.post_acknowledgement),
+    # Senders, brands, the ledger.
+    web.get("/v1/brands", sender_api.get_brands),
+    web.get(BRAND, sender_api.get_brand),
+    web.get(f"{BRAND}/senders", sender_api.get_senders),
+    web.get(f"{BRAND}/senders/{{sender}}/clearance", sender_api.get_clearance),
+    web.get(f"{BRAND}/ledger/checkpoints", ledger_api.get_checkpoints),
+    # The service itself.
+    web.get("/livez", health.get_livez),
+    web.get("/readyz", health.get_readyz),
+    web.get("/metrics", health.get_metrics),
+    web.get("/openapi.yaml", docs.get_openapi_yaml),
+    web.get("/openapi.json", docs.get_openapi_json),
+    web.get("/docs", docs.get_docs),
+]
+
+SLASHED = [
+    web.get("/u/{token}/", links.get_link),
+    web.post("/u/{token}/", links.post_link),
+    web.options("/u/{token}/", links.options_link),
+]
+"""The same with a slash at the end, which the document does not repeat."""

@@ -1,0 +1,87 @@
+"""GET …/suppressions: the snapshot, streamed."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+
+from prefsvc import snapshots, suppressions
+from prefsvc.db.bulk import SnapshotFormat
+from prefsvc.doors import Service
+from prefsvc.errors import TooBusy
+from prefsvc.snapshots import Wanted
+from prefsvc.web.auth import Entry, admitted
+from prefsvc.web.body import one_of, query
+from prefsvc.web.opt_out_api import moment
+
+CONTENT_TYPES: dict[SnapshotFormat, str] = {
+    "ndjson": "application/x-ndjson",
+    "csv": "text/csv; charset=utf-8; header=present",
+}
+_FORMATS: tuple[SnapshotFormat, ...] = ("ndjson", "csv")
+
+
+async def get_suppressions(request: web.Request) -> web.StreamResponse:
+    """GET /v1/brands/{brand}/suppressions."""
+    entry = await admitted(request, "sender", "operator")
+    wanted = _wanted(request, entry)
+    service = entry.service
+    async with _turn(service), service.database.read(snapshot=True) as tx:
+        await tx.conn.execute(f"set local statement_timeout = {_milliseconds(service)}")
+        cursor = await suppressions.head(tx, entry.brand)
+        lease = suppressions.lease(entry.brand, wanted.channel, tx.now)
+        headers = {
+            "ETag": wanted.etag(cursor),
+            "Cache-Control": "no-store",
+            "Content-Type": CONTENT_TYPES[wanted.snapshot_format],
+            "Prefsvc-Cursor": str(cursor),
+            "Prefsvc-As-Of": moment(lease.as_of) or "",
+            "Prefsvc-Valid-Until": moment(lease.valid_until) or "",
+        }
+        if wanted.etag(cursor) in _known(request):
+            return web.Response(status=304, headers=headers)
+        response = web.StreamResponse(headers=headers)
+        if "gzip" in request.headers.get("Accept-Encoding", ""):
+            response.enable_compression(web.ContentCoding.gzip)
+        await response.prepare(request)
+        timeout_seconds = service.settings.snapshot_timeout_seconds
+        await snapshots.write(
+            tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
+        )
+    await response.write_eof()
+    return response
+
+
+def _wanted(request: web.Request, entry: Entry) -> Wanted:
+    given = query(request, "channel", "format", "hashed")
+    accepted = "csv" if "text/csv" in request.headers.get("Accept", "") else "ndjson"
+    return Wanted(
+        entry.brand,
+        entry.channel(given.get("channel")),
+        one_of(given.get("format", accepted), name="format", allowed=_FORMATS),
+        one_of(given.get("hashed", "false"), name="hashed", allowed=("false", "true")) == "true",
+    )
+
+
+def _known(request: web.Request) -> set[str]:
+    return {tag.strip() for tag in request.headers.get("If-None-Match", "").split(",")}
+
+
+def _milliseconds(service: Service) -> int:
+    return int(service.settings.snapshot_timeout_seconds * 1000)
+
+
+@asynccontextmanager
+async def _turn(service: Service) -> AsyncIterator[None]:
+    """Wait for one of the places for snapshots, not for long."""
+    try:
+        await asyncio.wait_for(
+            service.snapshots.acquire(), service.settings.connect_timeout_seconds
+        )
+    except TimeoutError:
+        raise TooBusy from None
+    try:
+        yield
+    finally:
+        service.snapshots.release()

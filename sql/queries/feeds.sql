@@ -1,0 +1,29 @@
+-- name: feed_changes :many
+-- Read the changes of suppressions of one channel among these positions of a brand and bucket.
+select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
+    e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
+    a.sealed_sha256 as "sealed_sha256?"
+from preference_event as e
+join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+where e.bucket = :bucket and e.brand_id = :brand_id
+    and e.position > :after and e.position <= :upto
+    and e.channel = :channel and e.effect <> 'none'
+order by e.position
+
+-- name: owed :one
+-- Sum up what a sender that acknowledged up to a position of a bucket has not heard of.
+select count(*) as owed_count,
+    count(*) filter (where deadline_at <= :now) as overdue_count,
+    min(deadline_at) as "next_deadline_at?"
+from preference_event
+where bucket = :bucket and brand_id = :brand_id and position > :after
+    and channel = :channel and effect = 'added'
+
+-- name: sealed_suppressions :many
+-- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket.
+select s.address_key, a.sealed_sha256, s.scope, s.topic, s.reason, s.said_at, s.deadline_at
+from suppression as s
+join address as a on a.bucket = s.bucket and a.address_key = s.address_key
+where s.bucket = :bucket and s.brand_id = :brand_id and s.channel = :channel and s.active
+    and a.canonical is null and a.sealed_sha256 is not null
+order by s.address_key, s.scope, s.topic, s.reason

@@ -1,0 +1,99 @@
+-- name: advance_heads :all
+-- Lock these heads until the transaction ends and give out their next positions; a count of 0 only
+-- locks. It is an upsert and not `for update`, which could not lock many buckets at once on Citus.
+insert into feed_head (bucket, brand_id, position)
+values :each(bucket::smallint, brand_id::int, count::bigint)
+on conflict (bucket, brand_id) do update set position = feed_head.position + excluded.position
+returning bucket, brand_id, position
+
+-- name: brand_heads :many
+-- Read the highest position of every bucket of a brand.
+-- lint: all buckets, a cursor is made of every head of the brand
+select bucket, position
+from feed_head
+where brand_id = :brand_id
+order by bucket
+
+-- name: all_heads :many
+-- Read every head, to see which brands and buckets have rows that no checkpoint covers yet.
+-- lint: all buckets, one row per brand and bucket
+select bucket, brand_id, position
+from feed_head
+order by bucket, brand_id
+
+-- name: append_events :execute
+-- Append rows to the ledger; their positions were given out by advance_heads.
+insert into preference_event (
+    bucket, brand_id, position, event_id, address_key, channel, act, scope, topic, reason, effect,
+    source, sent_at, received_at, recorded_at, deadline_at, deadline, evidence_sha256,
+    idempotency_key, seal
+)
+values :each(
+    bucket::smallint, brand_id::int, position::bigint, event_id::uuid, address_key::bytea,
+    channel::text, act::text, scope::text, topic::text, reason::text, effect::text, source::text,
+    sent_at::timestamptz?, received_at::timestamptz, recorded_at::timestamptz,
+    deadline_at::timestamptz?, deadline::jsonb?, evidence_sha256::bytea, idempotency_key::text?,
+    seal::bytea
+)
+
+-- name: keep_evidence :execute
+-- Keep what proves the acts.
+insert into evidence (bucket, event_id, content)
+values :each(bucket::smallint, event_id::uuid, content::jsonb)
+
+-- name: recorded_before :many
+-- Find events of one bucket that were recorded under these idempotency keys.
+select idempotency_key as idempotency_key, event_id, address_key, act, scope, topic, reason, effect,
+    received_at, deadline_at as "deadline_at?", deadline as "deadline?"
+from preference_event
+where bucket = :bucket and brand_id = :brand_id and idempotency_key = any(:idempotency_keys::text[])
+
+-- name: event :maybe
+-- Read one event by its id, with its evidence and, unless erased, the address.
+select e.brand_id, e.position, e.event_id, e.address_key, e.channel, e.act, e.scope, e.topic,
+    e.reason, e.effect, e.source, e.sent_at as "sent_at?", e.received_at, e.recorded_at,
+    e.deadline_at as "deadline_at?", e.deadline as "deadline?", p.content as "evidence?"
+from preference_event as e
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+where e.bucket = :bucket and e.event_id = :event_id and e.brand_id = :brand_id
+
+-- name: ledger_page :many
+-- Read rows of the ledger in order, whole, for checkpoints and verification.
+select position, event_id, address_key, channel, act, scope, topic, reason, effect, source,
+    sent_at as "sent_at?", received_at, recorded_at, deadline_at as "deadline_at?",
+    deadline as "deadline?", evidence_sha256, idempotency_key as "idempotency_key?", seal
+from preference_event
+where bucket = :bucket and brand_id = :brand_id and position > :after
+order by position
+limit :size
+
+-- name: evidence_of :many
+-- Read the evidence of these events of one bucket, to compare it with the ledger's digests.
+select event_id, content
+from evidence
+where bucket = :bucket and event_id = any(:event_ids::uuid[])
+
+-- name: last_checkpoint :maybe
+-- Read the newest checkpoint of a brand and bucket.
+select position, digest
+from ledger_checkpoint
+where bucket = :bucket and brand_id = :brand_id
+order by position desc
+limit 1
+
+-- name: checkpoints :many
+-- Read the checkpoints of a brand and bucket in order.
+select position, digest, made_at, signature
+from ledger_checkpoint
+where bucket = :bucket and brand_id = :brand_id and position > :after
+order by position
+limit :size
+
+-- name: keep_checkpoints :execute
+-- Keep checkpoints; another process may have made the same ones.
+insert into ledger_checkpoint (bucket, brand_id, position, digest, made_at, signature)
+values :each(
+    bucket::smallint, brand_id::int, position::bigint, digest::bytea, made_at::timestamptz,
+    signature::bytea
+)
+on conflict (bucket, brand_id, position) do nothing

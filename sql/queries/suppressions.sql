@@ -1,0 +1,59 @@
+-- name: ensure_addresses :execute
+-- Store addresses at first sight; what is known already stays as it is.
+insert into address (
+    bucket, address_key, channel, canonical, as_written, sealed_sha256, pepper_version, first_seen_at
+)
+values :each(
+    bucket::smallint, address_key::bytea, channel::text, canonical::text?, as_written::text?,
+    sealed_sha256::bytea?, pepper_version::smallint, first_seen_at::timestamptz
+)
+on conflict (bucket, address_key) do nothing
+
+-- name: states :many
+-- Read every suppression, active or lifted, of these addresses of one brand and bucket.
+select address_key, scope, topic, reason, active, said_at, deadline_at as "deadline_at?", event_id
+from suppression
+where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
+
+-- name: active_suppressions :many
+-- Read what suppresses these addresses of one brand and bucket now.
+select address_key, scope, topic, reason, said_at, deadline_at, event_id
+from suppression
+where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
+    and active
+
+-- name: set_states :execute
+-- Set what follows now for these addresses, scopes and reasons.
+insert into suppression (
+    bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at, deadline_at,
+    event_id, position
+)
+values :each(
+    bucket::smallint, brand_id::int, address_key::bytea, scope::text, topic::text, reason::text,
+    channel::text, active::boolean, said_at::timestamptz, deadline_at::timestamptz?, event_id::uuid,
+    position::bigint
+)
+on conflict (bucket, brand_id, address_key, scope, topic, reason) do update set
+    active = excluded.active,
+    said_at = excluded.said_at,
+    deadline_at = excluded.deadline_at,
+    event_id = excluded.event_id,
+    position = excluded.position
+
+-- name: state_page :many
+-- Read suppressions of a brand and bucket in key order, to compare them with the ledger.
+select address_key, scope, topic, reason, channel, active, said_at, deadline_at as "deadline_at?",
+    event_id, position
+from suppression
+where bucket = :bucket and brand_id = :brand_id
+    and (address_key, scope, topic, reason) > (:address_key, :scope, :topic, :reason)
+order by address_key, scope, topic, reason
+limit :size
+
+-- name: address_page :many
+-- Read the addresses of a bucket in key order, to verify their keys.
+select address_key, channel, canonical as "canonical?", sealed_sha256 as "sealed_sha256?"
+from address
+where bucket = :bucket and address_key > :after
+order by address_key
+limit :size

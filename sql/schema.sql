@@ -1,0 +1,277 @@
+-- The whole schema, by pg_dump; written by sql/schema.py from sql/migrations (whose
+-- comments say why), do not edit. On Citus its tables are
+--   spread by bucket:
+--     address
+--     evidence
+--     feed_head
+--     idempotent_answer
+--     ledger_checkpoint
+--     preference_event
+--     short_link
+--     suppression
+--   on every node:
+--     acknowledgement
+--     api_key
+--     brand
+--     installation
+--     sender
+
+CREATE SCHEMA prefsvc;
+
+CREATE FUNCTION prefsvc.distribute(relation text, kind text, column_name text, colocated_with text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog'
+    AS $$
+begin
+    if not exists (select 1 as found from pg_extension where extname = 'citus') or kind = 'local' then
+        return;
+    end if;
+    if kind = 'reference' then
+        execute format('select create_reference_table(%L)', 'prefsvc.' || relation);
+    else
+        execute format(
+            'select create_distributed_table(%L, %L, colocate_with => %L, shard_count => 16)',
+            'prefsvc.' || relation, column_name,
+            case when colocated_with = '' then 'none' else 'prefsvc.' || colocated_with end
+        );
+    end if;
+end
+$$;
+
+CREATE TABLE prefsvc.acknowledgement (
+    sender_id uuid NOT NULL,
+    acknowledged_at timestamp with time zone NOT NULL,
+    feed_epoch uuid NOT NULL,
+    positions bigint[] NOT NULL
+);
+
+CREATE TABLE prefsvc.address (
+    bucket smallint NOT NULL,
+    address_key bytea NOT NULL,
+    channel text NOT NULL,
+    canonical text,
+    as_written text,
+    sealed_sha256 bytea,
+    pepper_version smallint NOT NULL,
+    first_seen_at timestamp with time zone NOT NULL,
+    erased_at timestamp with time zone,
+    CONSTRAINT address_can_be_matched CHECK (((canonical IS NOT NULL) OR (sealed_sha256 IS NOT NULL))),
+    CONSTRAINT address_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text]))),
+    CONSTRAINT address_erased_is_gone CHECK (((erased_at IS NULL) OR ((canonical IS NULL) AND (as_written IS NULL)))),
+    CONSTRAINT address_key_is_16_bytes CHECK ((octet_length(address_key) = 16))
+);
+
+CREATE TABLE prefsvc.api_key (
+    api_key_id text NOT NULL,
+    secret_sha256 bytea NOT NULL,
+    role text NOT NULL,
+    brand_id integer,
+    sender_id uuid,
+    label text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    revoked_at timestamp with time zone,
+    CONSTRAINT api_key_of_a_sender_names_it CHECK ((((role = 'sender'::text) = (sender_id IS NOT NULL)) AND ((role = 'operator'::text) OR (brand_id IS NOT NULL)))),
+    CONSTRAINT api_key_role_is_known CHECK ((role = ANY (ARRAY['sender'::text, 'operator'::text])))
+);
+
+CREATE TABLE prefsvc.brand (
+    brand_id integer NOT NULL,
+    slug text NOT NULL,
+    definition jsonb NOT NULL,
+    applied_at timestamp with time zone NOT NULL,
+    retired_at timestamp with time zone
+);
+
+CREATE TABLE prefsvc.evidence (
+    bucket smallint NOT NULL,
+    event_id uuid NOT NULL,
+    content jsonb NOT NULL
+);
+
+CREATE TABLE prefsvc.feed_head (
+    bucket smallint NOT NULL,
+    brand_id integer NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT feed_head_bucket_exists CHECK (((bucket >= 0) AND (bucket <= 63))),
+    CONSTRAINT feed_head_position_counts_up CHECK (("position" >= 0))
+)
+WITH (fillfactor='50');
+
+CREATE TABLE prefsvc.idempotent_answer (
+    bucket smallint NOT NULL,
+    owner text NOT NULL,
+    idempotency_key text NOT NULL,
+    request_sha256 bytea NOT NULL,
+    status smallint NOT NULL,
+    answer jsonb NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE prefsvc.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    installation_id uuid NOT NULL,
+    feed_epoch uuid NOT NULL,
+    server_history text NOT NULL,
+    bucket_count smallint NOT NULL,
+    pepper_version smallint NOT NULL,
+    pepper_fingerprint bytea NOT NULL,
+    ledger_fingerprint bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT installation_has_64_buckets CHECK ((bucket_count = 64)),
+    CONSTRAINT installation_is_one_row CHECK (only_row)
+);
+
+CREATE TABLE prefsvc.ledger_checkpoint (
+    bucket smallint NOT NULL,
+    brand_id integer NOT NULL,
+    "position" bigint NOT NULL,
+    digest bytea NOT NULL,
+    made_at timestamp with time zone NOT NULL,
+    signature bytea NOT NULL
+);
+
+CREATE TABLE prefsvc.preference_event (
+    bucket smallint NOT NULL,
+    brand_id integer NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid NOT NULL,
+    address_key bytea NOT NULL,
+    channel text NOT NULL,
+    act text NOT NULL,
+    scope text NOT NULL,
+    topic text NOT NULL,
+    reason text NOT NULL,
+    effect text NOT NULL,
+    source text NOT NULL,
+    sent_at timestamp with time zone,
+    received_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    deadline_at timestamp with time zone,
+    deadline jsonb,
+    evidence_sha256 bytea NOT NULL,
+    idempotency_key text,
+    seal bytea NOT NULL,
+    CONSTRAINT preference_event_act_is_known CHECK ((act = ANY (ARRAY['opt_out'::text, 'opt_in'::text, 'pause'::text, 'resume'::text, 'erase'::text, 'restrict'::text, 'unrestrict'::text]))),
+    CONSTRAINT preference_event_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text]))),
+    CONSTRAINT preference_event_effect_is_known CHECK ((effect = ANY (ARRAY['added'::text, 'lifted'::text, 'none'::text]))),
+    CONSTRAINT preference_event_opt_out_has_a_deadline CHECK (((act <> 'opt_out'::text) OR (deadline_at IS NOT NULL))),
+    CONSTRAINT preference_event_position_is_dense_from_1 CHECK (("position" > 0)),
+    CONSTRAINT preference_event_scope_is_known CHECK ((scope = ANY (ARRAY['topic'::text, 'channel'::text, 'brand'::text, 'third_party_sharing'::text]))),
+    CONSTRAINT preference_event_topic_only_in_topic_scope CHECK (((scope = 'topic'::text) = (topic <> ''::text)))
+);
+
+CREATE TABLE prefsvc.schema_migration (
+    version integer NOT NULL,
+    name text NOT NULL,
+    sha256 text NOT NULL,
+    applied_at timestamp with time zone NOT NULL,
+    CONSTRAINT schema_migration_version_counts_from_1 CHECK ((version > 0))
+);
+
+CREATE TABLE prefsvc.sender (
+    sender_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    slug text NOT NULL,
+    channel text NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    retired_at timestamp with time zone,
+    acknowledged bigint[] NOT NULL,
+    acknowledged_epoch uuid,
+    acknowledged_at timestamp with time zone,
+    CONSTRAINT sender_acknowledged_at_a_time CHECK (((acknowledged_at IS NULL) = (acknowledged_epoch IS NULL))),
+    CONSTRAINT sender_acknowledges_every_bucket CHECK ((array_length(acknowledged, 1) = 64)),
+    CONSTRAINT sender_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text])))
+);
+
+CREATE TABLE prefsvc.short_link (
+    bucket smallint NOT NULL,
+    link_id bytea NOT NULL,
+    brand_id integer NOT NULL,
+    address_key bytea NOT NULL,
+    channel text NOT NULL,
+    topic text,
+    mailshot text,
+    language text,
+    created_at timestamp with time zone NOT NULL,
+    CONSTRAINT short_link_id_is_8_bytes CHECK ((octet_length(link_id) = 8))
+);
+
+CREATE TABLE prefsvc.suppression (
+    bucket smallint NOT NULL,
+    brand_id integer NOT NULL,
+    address_key bytea NOT NULL,
+    scope text NOT NULL,
+    topic text NOT NULL,
+    reason text NOT NULL,
+    channel text NOT NULL,
+    active boolean NOT NULL,
+    said_at timestamp with time zone NOT NULL,
+    deadline_at timestamp with time zone,
+    event_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    CONSTRAINT suppression_has_a_deadline CHECK (((NOT active) OR (deadline_at IS NOT NULL)))
+);
+
+ALTER TABLE ONLY prefsvc.acknowledgement
+    ADD CONSTRAINT acknowledgement_pkey PRIMARY KEY (sender_id, acknowledged_at);
+
+ALTER TABLE ONLY prefsvc.address
+    ADD CONSTRAINT address_pkey PRIMARY KEY (bucket, address_key);
+
+ALTER TABLE ONLY prefsvc.api_key
+    ADD CONSTRAINT api_key_pkey PRIMARY KEY (api_key_id);
+
+ALTER TABLE ONLY prefsvc.brand
+    ADD CONSTRAINT brand_pkey PRIMARY KEY (brand_id);
+
+ALTER TABLE ONLY prefsvc.brand
+    ADD CONSTRAINT brand_slug_is_its_own UNIQUE (slug);
+
+ALTER TABLE ONLY prefsvc.evidence
+    ADD CONSTRAINT evidence_pkey PRIMARY KEY (bucket, event_id);
+
+ALTER TABLE ONLY prefsvc.feed_head
+    ADD CONSTRAINT feed_head_pkey PRIMARY KEY (bucket, brand_id);
+
+ALTER TABLE ONLY prefsvc.idempotent_answer
+    ADD CONSTRAINT idempotent_answer_pkey PRIMARY KEY (bucket, owner, idempotency_key);
+
+ALTER TABLE ONLY prefsvc.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY prefsvc.ledger_checkpoint
+    ADD CONSTRAINT ledger_checkpoint_pkey PRIMARY KEY (bucket, brand_id, "position");
+
+ALTER TABLE ONLY prefsvc.preference_event
+    ADD CONSTRAINT preference_event_pkey PRIMARY KEY (bucket, brand_id, "position");
+
+ALTER TABLE ONLY prefsvc.schema_migration
+    ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY prefsvc.sender
+    ADD CONSTRAINT sender_pkey PRIMARY KEY (sender_id);
+
+ALTER TABLE ONLY prefsvc.sender
+    ADD CONSTRAINT sender_slug_is_its_brands_own UNIQUE (brand_id, slug);
+
+ALTER TABLE ONLY prefsvc.short_link
+    ADD CONSTRAINT short_link_pkey PRIMARY KEY (bucket, link_id);
+
+ALTER TABLE ONLY prefsvc.suppression
+    ADD CONSTRAINT suppression_pkey PRIMARY KEY (bucket, brand_id, address_key, scope, topic, reason);
+
+CREATE UNIQUE INDEX preference_event_id_finds_it ON prefsvc.preference_event USING btree (bucket, event_id);
+
+CREATE UNIQUE INDEX preference_event_is_recorded_once ON prefsvc.preference_event USING btree (bucket, brand_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+ALTER TABLE ONLY prefsvc.acknowledgement
+    ADD CONSTRAINT acknowledgement_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.api_key
+    ADD CONSTRAINT api_key_brand_exists FOREIGN KEY (brand_id) REFERENCES prefsvc.brand(brand_id);
+
+ALTER TABLE ONLY prefsvc.api_key
+    ADD CONSTRAINT api_key_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.sender
+    ADD CONSTRAINT sender_brand_exists FOREIGN KEY (brand_id) REFERENCES prefsvc.brand(brand_id);

@@ -1,0 +1,56 @@
+"""What Twilio sends, for tests: a message's form and the headers that sign it."""
+
+import uuid
+from collections.abc import Mapping
+
+from multidict import MultiMapping
+from twilio.request_validator import RequestValidator
+
+ACCOUNT_SID = "AC" + "0123456789abcdef" * 2
+SERVICE_SID = "MG" + "fedcba9876543210" * 2
+PERSON = "+12025550123"
+NUMBER = "+12025550199"
+
+
+def signed(
+    url: str, params: Mapping[str, str] | MultiMapping[str], auth_token: str
+) -> dict[str, str]:
+    """Return the headers of a request that Twilio's own library signed.
+
+    `url` is the public one, byte for byte as it is called; for JSON it carries `bodySHA256` and
+    `params` is empty.
+    """
+    return {"X-Twilio-Signature": RequestValidator(auth_token).compute_signature(url, params)}
+
+
+def sms(
+    body: str = "STOP", *, from_: str = PERSON, to: str = NUMBER, **more: str | None
+) -> dict[str, str]:
+    """Return the form of one new message as Twilio records it, with or without some parameters.
+
+    `more` adds or replaces parameters; None takes one away. A message in a service has
+    `MessagingServiceSid=SERVICE_SID`, one sorted by Advanced Opt-Out has `OptOutType="STOP"`.
+    """
+    sid = "SM" + uuid.uuid4().hex
+    form: dict[str, str | None] = {
+        "ToCountry": "US",
+        "ToState": "DC",
+        "SmsMessageSid": sid,
+        "NumMedia": "0",
+        "ToCity": "",
+        "FromZip": "20001",
+        "SmsSid": sid,
+        "FromState": "DC",
+        "SmsStatus": "received",
+        "FromCity": "WASHINGTON",
+        "Body": body,
+        "FromCountry": "US",
+        "To": to,
+        "ToZip": "",
+        "NumSegments": "1",
+        "MessageSid": sid,
+        "AccountSid": ACCOUNT_SID,
+        "From": from_,
+        "ApiVersion": "2010-04-01",
+    } | more
+    return {name: value for name, value in form.items() if value is not None}

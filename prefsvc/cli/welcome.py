@@ -48,19 +48,26 @@ async def _make_first_key(service: Service, brand: AppliedBrand, path: Path) -> 
 def _text(service: Service, brand: AppliedBrand, key: str) -> str:
     origin, slug = service.settings.origin, brand.slug
     token = links.seal(service.book.keyring.key(slug), Link("email", TRIED_ADDRESS))
-    room = f"{origin}/v1/brands/{slug}"
-    bearer = f"-H 'Authorization: Bearer {key}'"
-    cursor = (
-        f"""$(curl -s {bearer} {room}/suppressions | sed -n 's/.*"cursor":"\\([^"]*\\)".*/\\1/p')"""
+    link = links.unsubscribe_url(origin, token)
+    return _TEXT.format(
+        origin=origin,
+        data=service.settings.data_dir,
+        link=link,
+        key=key,
+        brand=slug,
+        sender=FIRST_SENDER,
     )
-    return f"""
+
+
+_TEXT = r"""
 prefsvc is ready at {origin} (documentation: {origin}/docs)
-  data            {service.settings.data_dir}
-  unsubscribe     {links.unsubscribe_url(origin, token)}
+  data            {data}
+  unsubscribe     {link}
   first API key   {key}
 
-Try the whole path, from a click to a clearance:
-  1. stop         curl -d List-Unsubscribe=One-Click '{links.unsubscribe_url(origin, token)}'
-  2. pull         curl {bearer} {room}/suppressions
-  3. acknowledge  curl {bearer} {room}/feed/acknowledgements -d "{{\\"cursor\\":\\"{cursor}\\"}}" && curl {bearer} {room}/senders/{FIRST_SENDER}/clearance
+Try the whole path, from a click to a clearance, in another terminal:
+  b={origin}/v1/brands/{brand}; k='Authorization: Bearer {key}'
+  curl -d List-Unsubscribe=One-Click {link}
+  curl -H "$k" $b/suppressions | tee list.ndjson
+  curl -H "$k" $b/feed/acknowledgements -d "$(tail -n 1 list.ndjson)" && curl -H "$k" $b/senders/{sender}/clearance
 """

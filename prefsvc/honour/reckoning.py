@@ -117,6 +117,7 @@ def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) ->
     earliest = received if rule.counted_from == "received" else sent
     zone_name = rule.time_zone or time_zone
     statutory, skipped = _statutory(rule, started_at, zone_name)
+    conservative = _conservative(rule, earliest, zone_name, time_zone)
     return Reckoning(
         id=rule.id,
         title=rule.title,
@@ -127,8 +128,8 @@ def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) ->
         ends=rule.ends,
         holidays=rule.holidays,
         skipped=skipped,
-        statutory=statutory,
-        conservative=_conservative(rule, earliest, zone_name, time_zone),
+        statutory=_not_before(started_at, statutory),
+        conservative=_not_before(earliest, conservative),
     )
 
 
@@ -151,6 +152,11 @@ def _ending(ends: Ends, day: date, zone_name: str) -> Ending:
     # "With effect from the day": the last lawful moment is the end of the day before.
     last = day - _DAY if ends == "start_of_day" else day
     return Ending(end_of_day(last, zone_name), day, zone_name)
+
+
+def _not_before(start: datetime, ending: Ending) -> Ending:
+    """Let nothing fall due before it was said: a window that is over at once ends at once."""
+    return ending if ending.at >= start else _same_time(start, ending.zone)
 
 
 def _same_time(at: datetime, zone_name: str) -> Ending:

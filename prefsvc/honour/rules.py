@@ -49,6 +49,13 @@ class Rule:
     recipient_domains: frozenset[str] = frozenset()
     """The mailboxes it is about: "gmail.com", or "yahoo.*" for any ending; empty means all."""
 
+    def __post_init__(self) -> None:
+        """Refuse what cannot be reckoned."""
+        if not self.channels:
+            raise ValueError("no channel is named")
+        if self.ends == "same_time" and self.window.unit == "business_days":
+            raise ValueError("business days end with a day, not at a time of day")
+
     @classmethod
     def from_table(cls, rule_id: str, table: Mapping[str, object]) -> Self:
         """Read one table of rules.toml, which ships with the program: what is wrong is a fault."""
@@ -63,7 +70,7 @@ class Rule:
                 channels=frozenset(
                     _one_of(CHANNELS_AND_PURPOSES, one) for one in _list(left.pop("channels"))
                 ),
-                first_day_counts=left.pop("first_day_counts", False) is True,
+                first_day_counts=_flag(left.pop("first_day_counts", False)),
                 ends=_one_of(get_args(Ends), left.pop("ends", "end_of_day")),
                 holidays=_calendar(left.pop("holidays", None)),
                 time_zone=_zone(left.pop("time_zone", None)),
@@ -156,6 +163,12 @@ def rules_of(ids: Iterable[str]) -> tuple[Rule, ...]:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is not text")  # noqa: TRY004 - one kind of fault for a bad file
+    return value
+
+
+def _flag(value: object) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{value!r} is neither true nor false")  # noqa: TRY004 - as above
     return value
 
 

@@ -71,8 +71,7 @@ class Markdown:
             else:
                 items[-1] += " " + line.strip()
         shown = Markup().join(Markup("<li>{}</li>").format(self.inline(item)) for item in items)
-        tag = "ol" if _NUMBERED.match(lines[0]) else "ul"
-        return Markup("<{0}>{1}</{0}>").format(tag, shown)
+        return Markup("<{0}>{1}</{0}>").format(_kind(lines[0]), shown)
 
 
 def _blocks(text: str) -> Iterator[list[str]]:
@@ -95,9 +94,16 @@ def _blocks(text: str) -> Iterator[list[str]]:
         yield block
 
 
+def _kind(line: str) -> str:
+    """Say what a line begins: one of two kinds of list, or neither."""
+    if not _ITEM.fullmatch(line):
+        return ""
+    return "ol" if _NUMBERED.match(line) else "ul"
+
+
 def _parts_from(block: list[str], line: str) -> bool:
     """Say whether a line does not belong to the block before it."""
-    begins_list = bool(_ITEM.fullmatch(line)) and not _ITEM.fullmatch(block[0])
+    begins_list = bool(_ITEM.fullmatch(line)) and _kind(line) != _kind(block[0])
     return (
         not line.strip()
         or line.startswith(_FENCE)

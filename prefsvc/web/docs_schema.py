@@ -67,7 +67,7 @@ class Schemas:
             return " or ".join(dict.fromkeys(self.type_of(one) for one in alternatives))
         if "const" in whole:
             return _literal(whole["const"])
-        types = whole.get("type", "object" if "properties" in whole else "any value")
+        types = whole.get("type") or _implied(whole)
         names = types if isinstance(types, list) else [types]
         return " or ".join(self._named(name, whole) for name in names)
 
@@ -136,6 +136,13 @@ class Schemas:
         whole = self._whole(schema)
         whole = {**self._whole(whole["items"]), **whole} if "items" in whole else whole
         return tuple(_limits(whole))
+
+
+def _implied(schema: Schema) -> str:
+    """Return the type of a schema that names none."""
+    if values := schema.get("enum"):
+        return "string" if all(isinstance(one, str) for one in values) else "value"
+    return "object" if "properties" in schema else "any value"
 
 
 def _alternatives(schema: Schema) -> list[Schema]:

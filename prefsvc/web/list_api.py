@@ -185,9 +185,15 @@ def _change_document(channel: Channel, change: feeds.Change) -> dict[str, Any]:
 
 
 class AcknowledgementBody(Strict, frozen=True, kw_only=True):
-    """A sender's word that all up to a cursor is applied."""
+    """A sender's word that all up to a cursor is applied.
+
+    The last line of a snapshot is taken as it is, so its other fields are known here.
+    """
 
     cursor: Annotated[str, msgspec.Meta(min_length=1)]
+    end: bool = True
+    count: int = 0
+    lines_sha256: str = ""
 
 
 async def post_acknowledgement(request: web.Request) -> web.Response:

@@ -88,7 +88,9 @@ TEXTS: Final[Mapping[str, Texts]] = {
 """Every language that the pages speak, by its code."""
 
 
-def page_language(wished: Iterable[str | None], offered: Iterable[str] = TEXTS) -> str:
+def page_language(
+    wished: Iterable[str | None], offered: Iterable[str] = (DEFAULT_LANGUAGE, *TEXTS)
+) -> str:
     """Return the first wished-for language that is offered: "fr" for "fr-CA", too.
 
     Wishes come strongest first: the switch on the page, the link's language, the browser's, the

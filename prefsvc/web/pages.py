@@ -10,16 +10,15 @@ Build a view and `render` it; `html_page.page_response` makes the answer. Views 
 so pages are tested without a server.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Final, Literal
-from urllib.parse import quote
 
 from markupsafe import Markup
 
 from prefsvc.address import Channel
+from prefsvc.web.contact import contact_link
 from prefsvc.web.html_page import ENVIRONMENT, Page, style
 from prefsvc.web.page_texts import TEXTS, Texts, page_language
 
@@ -31,10 +30,6 @@ LANGUAGE_PARAMETER: Final = "lang"
 Covered = Literal["topic", "channel", "brand"]
 Problem = Literal["damaged", "too_late", "try_again"]
 Fields = Mapping[str, str | Markup]
-
-_EMAIL: Final = re.compile(r"[^\s@<>]+@[^\s@<>]+")
-_WEB: Final = re.compile(r"https://[^\s<>]+")
-_PHONE: Final = re.compile(r"\+?[0-9][0-9 ()./-]{4,}[0-9]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -297,20 +292,6 @@ def _name(name: str, look: Look) -> Markup:
 
 def _address(masked: str) -> Markup:
     return Markup('<bdi dir="ltr" class="address">{}</bdi>').format(masked)
-
-
-def contact_link(contact: str) -> Markup:
-    """Return a support contact as a link where it is one: mail, web or telephone."""
-    if _EMAIL.fullmatch(contact):
-        href = "mailto:" + quote(contact, safe="@+")
-    elif _WEB.fullmatch(contact):
-        href = contact
-    elif _PHONE.fullmatch(contact):
-        href = "tel:" + re.sub(r"[^+0-9]", "", contact)
-    else:
-        return Markup("<bdi>{}</bdi>").format(contact)
-    shown = contact.removeprefix("https://").rstrip("/")
-    return Markup('<a href="{}"><bdi dir="ltr">{}</bdi></a>').format(href, shown)
 
 
 def _title(heading: Markup, brand_name: str) -> str:

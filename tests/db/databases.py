@@ -1,15 +1,12 @@
 """A database of their own, for the tests that need an empty one."""
 
 import asyncio
-import re
 import secrets
 from contextlib import asynccontextmanager
 
 import asyncpg
 
-
-def on(server_url, name):
-    return re.sub(r"^(\w+://[^/?]*)/?[^?]*", rf"\g<1>/{name}", server_url)
+from tests.support.scratch_database import named
 
 
 @asynccontextmanager
@@ -19,7 +16,7 @@ async def new_database(server_url, *options):
     try:
         await admin.execute(" ".join(["create database", name, *options]))
         try:
-            yield on(server_url, name)
+            yield named(server_url, name)
         finally:
             await admin.execute(f"drop database {name} with (force)")
     finally:

@@ -1,3 +1,4 @@
+# ruff: noqa: RUF001 - characters that look like others are what is tested here
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st

@@ -36,7 +36,9 @@ def is_accepted(text):
 def test_no_opt_out_of_the_isemail_suite_is_refused_that_could_be_stored_and_matched():
     texts = [case["address"] for case in corpus("isemail_tests.json")]
     assert len(texts) > 100
-    assert [text for text in texts if is_accepted(text) != can_be_stored_and_matched(text)] == []
+    assert [
+        text for text in texts if can_be_stored_and_matched(text) and not is_accepted(text)
+    ] == []
 
 
 def test_no_opt_out_of_the_email_validator_suite_is_refused_that_could_be_stored_and_matched():
@@ -45,7 +47,9 @@ def test_no_opt_out_of_the_email_validator_suite_is_refused_that_could_be_stored
     ]
     texts = [case if isinstance(case, str) else case[0] for case in cases]
     assert len(texts) > 200
-    assert [text for text in texts if is_accepted(text) != can_be_stored_and_matched(text)] == []
+    assert [
+        text for text in texts if can_be_stored_and_matched(text) and not is_accepted(text)
+    ] == []
 
 
 def test_what_email_validator_calls_one_address_is_one_here():

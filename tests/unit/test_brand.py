@@ -111,7 +111,9 @@ def test_texts_come_in_the_language_asked_for_or_else_the_default():
 
 def test_a_text_over_several_lines_is_one_line():
     text = as_toml(small(topics=None)) + '[support]\nemail = "care@acme.example.com"\n[[topics]]\n'
-    text += 'slug = "news"\nname = "News"\nchannels = ["email"]\ndescription = """\nNew\n  bags.\n"""'
+    text += (
+        'slug = "news"\nname = "News"\nchannels = ["email"]\ndescription = """\nNew\n  bags.\n"""'
+    )
     assert Brand.from_toml(text, file="acme.toml").topic("news").description == "New bags."
 
 

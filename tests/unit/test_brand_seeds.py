@@ -1,4 +1,4 @@
-"""What the five brands that ship say, for each row of the project's list of promises that is about data."""
+"""What the five brands that ship say, row by row of the promises they must keep."""
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path

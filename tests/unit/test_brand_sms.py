@@ -37,7 +37,9 @@ def test_an_answer_with_a_link_is_refused(text):
 
 
 def test_the_brands_own_web_address_is_no_link_of_the_answer():
-    assert read("help", "{brand}: {contact}", brand_name="acme.example", contact="https://a.example")
+    assert read(
+        "help", "{brand}: {contact}", brand_name="acme.example", contact="https://a.example"
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,15 @@ def test_the_name_and_the_contact_count_with_the_room_they_take():
 
 @pytest.mark.parametrize(
     ("text", "count"),
-    [("", 1), ("ñ" * 160, 1), ("ç", 1), ("ç" * 71, 2), ("😀" * 35, 1), ("😀" * 36, 2), ("{" * 81, 2)],
+    [
+        ("", 1),
+        ("ñ" * 160, 1),
+        ("ç", 1),
+        ("ç" * 71, 2),
+        ("😀" * 35, 1),
+        ("😀" * 36, 2),
+        ("{" * 81, 2),
+    ],
 )
 def test_a_text_is_counted_as_networks_count_it(text, count):
     assert segments(text) == count

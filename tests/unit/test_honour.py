@@ -19,7 +19,9 @@ def received(moment, sent_at=None):
     return Moments(sent_at=sent_at, received_at=moment, recorded_at=moment)
 
 
-def of(rules, moments, *, promise=None, channel="email", domain="example.com", zone="America/New_York"):
+def of(
+    rules, moments, *, promise=None, channel="email", domain="example.com", zone="America/New_York"
+):
     return honour.deadline(
         rules, promise, moments, channel=channel, recipient_domain=domain, time_zone=zone
     )
@@ -101,9 +103,7 @@ time_zone = "America/New_York"
     ],
     ids=lambda value: value.id if isinstance(value, Rule) else "",
 )
-def test_the_last_lawful_days_of_a_friday_in_november(
-    rule, channel, zone, statutory, conservative
-):
+def test_the_last_lawful_days_of_a_friday_in_november(rule, channel, zone, statutory, conservative):
     found = of_rule(
         rule, at(2026, 11, 20, 12, zone=ZoneInfo(zone)), channel=channel, domain=None, zone=zone
     )
@@ -268,7 +268,11 @@ def test_the_target_comes_before_the_deadline_or_with_it():
 
 
 def test_a_promise_in_business_days_knows_the_holidays_of_the_brands_country():
-    for holidays, day in (("US", date(2026, 12, 7)), ("GB-ENG", date(2026, 12, 4)), (None, date(2026, 12, 4))):
+    for holidays, day in (
+        ("US", date(2026, 12, 7)),
+        ("GB-ENG", date(2026, 12, 4)),
+        (None, date(2026, 12, 4)),
+    ):
         promise = Promise("email", Span(10, "business_days"), holidays=holidays)
         found = of([], received(at(2026, 11, 20, 12)), promise=promise)
         assert found.statutory_at.astimezone(NEW_YORK).date() == day

@@ -1,0 +1,107 @@
+import json
+import os
+from datetime import date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefsvc.honour import CALENDAR_VERSION, Moments, deadline, is_known_calendar, rules_of
+from prefsvc.honour.business_days import count_business_days, holidays_of
+
+ROOT = Path(__file__).parents[2]
+CORPORA = Path(os.environ.get("PREFSVC_CORPORA", ROOT.parent / "shared" / "corpora"))
+BANK_HOLIDAYS = CORPORA / "holidays" / "govuk_bank_holidays_to_2026.json"
+DIVISIONS = {
+    "GB-ENG": "common.nations.england-and-wales_slug",
+    "GB-WLS": "common.nations.england-and-wales_slug",
+    "GB-SCT": "common.nations.scotland_slug",
+    "GB-NIR": "common.nations.northern-ireland_slug",
+}
+
+
+@pytest.mark.parametrize("calendar", DIVISIONS)
+def test_business_days_agree_with_the_british_government(calendar):
+    if not BANK_HOLIDAYS.exists():
+        pytest.skip("the corpora are not here (PREFSVC_CORPORA)")
+    years = json.loads(BANK_HOLIDAYS.read_text("utf-8"))["divisions"][DIVISIONS[calendar]]
+    official = {day(event["date"]) for year in years if year.isdigit() for event in years[year]}
+    assert len(official) > 60
+    first, last = date(min(official).year, 1, 1), date(max(official).year, 12, 31)
+    weekdays = [
+        one
+        for one in (first + timedelta(days=n) for n in range((last - first).days + 1))
+        if one.weekday() < 5
+    ]
+    business_days = [one for one in weekdays if one not in official]
+    counted = [one for one in weekdays if one not in holidays_of(calendar, one.year)]
+    assert counted == business_days
+    nth = count_business_days(first, 1000, first_counts=True, calendar=calendar)
+    assert nth.last == business_days[999]
+
+
+def day(text):
+    return datetime.strptime(text, "%d/%m/%Y").date()  # noqa: DTZ007 - a date
+
+
+@pytest.mark.parametrize("year", [2010, 2021, 2027])
+def test_a_new_year_observed_in_the_old_one_is_a_holiday_of_the_old_one(year):
+    assert date(year, 12, 31) in holidays_of("US", year)
+
+
+@given(
+    st.dates(date(2020, 1, 1), date(2030, 1, 1)),
+    st.integers(1, 30),
+    st.booleans(),
+    st.sampled_from(["US", "GB-NIR", None]),
+)
+def test_counting_is_taking_the_nth_of_the_days_that_count(first, number, first_counts, calendar):
+    count = count_business_days(first, number, first_counts=first_counts, calendar=calendar)
+    days = [first + timedelta(days=n) for n in range(not first_counts, 120)]
+    weekdays = [one for one in days if one.weekday() < 5]
+    holidays = [one for one in weekdays if calendar and one in holidays_of(calendar, one.year)]
+    assert count.last == [one for one in weekdays if one not in holidays][number - 1]
+    assert [one for one, _ in count.skipped] == [one for one in holidays if one < count.last]
+
+
+def test_no_business_days_end_on_the_first_day():
+    sunday = date(2026, 11, 22)
+    for first_counts in (True, False):
+        count = count_business_days(sunday, 0, first_counts=first_counts, calendar="US")
+        assert count.last == sunday
+
+
+@pytest.mark.parametrize("calendar", ["US", "US-CA", "GB", "GB-SCT", "CA", "CA-ON", "AU-NSW", "NZ"])
+def test_calendars_are_named_by_country_and_part(calendar):
+    assert is_known_calendar(calendar)
+    assert holidays_of(calendar, 2026)
+
+
+@pytest.mark.parametrize("calendar", ["", "us", "XX", "US-", "US-XX", "GB-ENG-X", "NYSE"])
+def test_other_calendars_are_not_known(calendar):
+    assert not is_known_calendar(calendar)
+
+
+def test_holidays_have_english_names():
+    assert holidays_of("DE", 2026)[date(2026, 12, 25)] == "Christmas Day"
+    assert holidays_of("US", 2026)[date(2026, 11, 26)] == "Thanksgiving Day"
+
+
+def test_the_calendars_version_is_named():
+    assert CALENDAR_VERSION.startswith("holidays 0.")
+
+
+def test_the_second_deadline_of_a_day_asks_no_calendar():
+    rules = rules_of(["can-spam", "casl"])
+    moment = datetime.fromisoformat("2026-11-20T17:00:00+00:00")
+
+    def ask(after):
+        at = moment + after
+        moments = Moments(received_at=at, recorded_at=at)
+        deadline(rules, None, moments, channel="email", recipient_domain=None, time_zone="UTC")
+
+    ask(timedelta(0))
+    known = holidays_of.cache_info(), count_business_days.cache_info().misses
+    ask(timedelta(minutes=10))
+    assert (holidays_of.cache_info(), count_business_days.cache_info().misses) == known

@@ -1,0 +1,143 @@
+import json
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from hypothesis import given
+
+from prefsvc import honour
+from prefsvc.honour import CALENDAR_VERSION, Moments, Promise, Span, rules_of
+from prefsvc.honour.explanation import sentence
+from tests.unit.test_honour_properties import domains, of, opt_outs, promises, zones
+
+NOON = datetime(2026, 11, 20, 12, tzinfo=ZoneInfo("America/New_York"))
+PROMISE = Promise("email", Span(10, "calendar_days"), target=Span(5, "calendar_days"))
+
+
+def friday_noon(rules, promise=None, **changes):
+    return honour.deadline(
+        rules_of(rules),
+        promise,
+        Moments(received_at=NOON, recorded_at=NOON),
+        **{"channel": "email", "recipient_domain": None, "time_zone": "America/New_York"} | changes,
+    )
+
+
+def test_business_days_are_explained_with_the_days_that_were_skipped():
+    assert sentence(friday_noon(["can-spam"]).binding) == (
+        "10 business days from receipt on Friday 20 November 2026, 12:00 (America/New_York);"
+        " the first day does not count, and Saturdays, Sundays and"
+        " Thanksgiving Day (Thursday 26 November 2026) are skipped:"
+        " until Monday 7 December 2026, 23:59 (America/New_York)."
+        " Read most strictly, the first day counts and no holiday is skipped:"
+        " until Thursday 3 December 2026, 23:59 (America/Puerto_Rico)."
+    )
+
+
+def test_elapsed_time_is_explained_without_days():
+    assert sentence(friday_noon(["gmail"]).binding) == (
+        "48 hours from receipt on Friday 20 November 2026, 12:00 (America/New_York):"
+        " until Sunday 22 November 2026, 12:00 (America/New_York). There is no stricter reading."
+    )
+    assert sentence(friday_noon(["yahoo"]).binding).startswith(
+        "2 days from receipt on Friday 20 November 2026, 12:00 (America/New_York): until Sunday 22"
+    )
+
+
+def test_calendar_days_are_explained_in_both_readings():
+    assert sentence(friday_noon([], PROMISE).binding) == (
+        "10 days from receipt on Friday 20 November 2026, 12:00 (America/New_York);"
+        " the first day does not count:"
+        " until Monday 30 November 2026, 23:59 (America/New_York)."
+        " Read most strictly, it ends at the same time of day:"
+        " until Monday 30 November 2026, 12:00 (America/New_York)."
+    )
+
+
+def test_a_first_day_that_counts_is_said_to():
+    rule = honour.parse_rules("""
+[australia]
+title = "Australia"
+source = "L-20"
+window = "5 business days"
+counted_from = "sent"
+first_day_counts = true
+channels = ["email"]
+""")["australia"]
+    moments = Moments(received_at=NOON, recorded_at=NOON)
+    found = honour.deadline(
+        [rule], None, moments, channel="email", recipient_domain=None, time_zone="Australia/Sydney"
+    )
+    assert "5 business days from sending on Saturday 21 November 2026, 04:00" in found.explain()
+    assert "the first day counts, and Saturdays and Sundays are skipped" in found.explain()
+
+
+def test_the_whole_explanation_says_what_binds_and_how_each_window_was_counted():
+    lines = friday_noon(["can-spam", "gmail"], PROMISE).explain().splitlines()
+    assert lines[:3] == [
+        "Every sender must have acknowledged by Sunday 22 November 2026, 12:00 (America/New_York).",
+        "gmail says so; in the ordinary reading: Sunday 22 November 2026, 12:00 (America/New_York).",
+        "The brand aims at Sunday 22 November 2026, 12:00 (America/New_York).",
+    ]
+    assert [line.partition(": ")[0] for line in lines[3:6]] == [
+        "- can-spam, US CAN-SPAM Act",
+        "- gmail, Gmail's rule for bulk senders",
+        "- promise, the brand's own promise (email)",
+    ]
+    assert lines[6:] == [f"Holidays as in {CALENDAR_VERSION}."]
+
+
+def test_without_a_target_none_is_explained():
+    assert "aims at" not in friday_noon(["can-spam"]).explain()
+
+
+def test_the_ledger_keeps_each_window_as_written_with_its_outcome():
+    document = friday_noon(["can-spam"], PROMISE, time_zone="America/Chicago").to_document()
+    assert document == {
+        "statutory_at": "2026-12-01T05:59:59.999999+00:00",
+        "conservative_at": "2026-11-30T17:00:00+00:00",
+        "target_at": "2026-11-25T17:00:00+00:00",
+        "set_by": "promise",
+        "explanation": sentence(friday_noon([], PROMISE, time_zone="America/Chicago").binding),
+        "reckonings": [
+            {
+                "id": "can-spam",
+                "number": 10,
+                "unit": "business_days",
+                "counted_from": "received",
+                "started_at": "2026-11-20T17:00:00+00:00",
+                "statutory_at": "2026-12-08T05:59:59.999999+00:00",
+                "statutory_day": "2026-12-07",
+                "conservative_at": "2026-12-04T03:59:59.999999+00:00",
+                "conservative_day": "2026-12-03",
+                "holidays": "US",
+                "skipped": ["2026-11-26"],
+                "conservative_zone": "America/Puerto_Rico",
+            },
+            {
+                "id": "promise",
+                "number": 10,
+                "unit": "calendar_days",
+                "counted_from": "unsaid",
+                "started_at": "2026-11-20T17:00:00+00:00",
+                "statutory_at": "2026-12-01T05:59:59.999999+00:00",
+                "statutory_day": "2026-11-30",
+                "conservative_at": "2026-11-30T17:00:00+00:00",
+                "conservative_day": "2026-11-30",
+            },
+        ],
+        "time_zone": "America/Chicago",
+        "calendar": CALENDAR_VERSION,
+    }
+
+
+@given(promises, opt_outs(), domains, zones)
+def test_any_deadline_can_be_kept_as_json_and_explained(promise, moments, domain, zone):
+    found = of(honour.load_rules().values(), promise, moments, domain, zone)
+    document = found.to_document()
+    assert json.loads(json.dumps(document)) == document
+    assert document["set_by"] in {one["id"] for one in document["reckonings"]}
+    for key in ("statutory_at", "conservative_at"):
+        assert datetime.fromisoformat(document[key]) == getattr(found, key)
+    assert len(found.explain().splitlines()) == len(found.reckonings) + 3 + bool(
+        promise and promise.target
+    )

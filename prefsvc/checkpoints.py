@@ -20,7 +20,7 @@ PAGE_ROWS = 1000
 
 @dataclass(slots=True)
 class Tips:
-    """How far this process has digested each place; a memory, not a truth: it is read again at need."""
+    """How far this process has digested each place; a memory, read again where there is none."""
 
     reached: dict[Place, tuple[int, bytes]] = field(default_factory=dict)
     broken: set[Place] = field(default_factory=set)

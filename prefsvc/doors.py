@@ -1,4 +1,4 @@
-"""What every door shares: the service it belongs to, reading a body within limits, recording acts."""
+"""What every door shares: its service, reading a body within limits, recording acts."""
 
 import asyncio
 from collections import defaultdict

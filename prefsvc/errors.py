@@ -23,7 +23,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 
 
 class InvalidAddress(Refusal):
-    """Nothing in this text could reach a person; give an email address, phone number or postal key."""
+    """Nothing here could reach a person; give an email address, phone number or postal key."""
 
     code = "invalid_address"
 
@@ -65,13 +65,13 @@ class CursorOfAnotherBrand(Refusal):
 
 
 class CursorBeyondHead(Refusal):
-    """This cursor is ahead of the feed, so it was not given out in this history; read the snapshot again."""
+    """This cursor is ahead of the feed, so it is of another history; read the snapshot again."""
 
     code = "cursor_beyond_head"
 
 
 class AcknowledgementBackwards(Refusal):
-    """This sender has acknowledged more than this cursor covers; acknowledge the newest one it has applied."""
+    """This sender has acknowledged more than this; acknowledge the newest cursor it applied."""
 
     code = "acknowledgement_backwards"
 
@@ -107,13 +107,13 @@ class MigrationsIncomplete(Refusal):
 
 
 class MigrationEdited(Refusal):
-    """A migration was edited after it was applied; restore the file and put the change in a new one."""
+    """A migration was edited after it was applied; restore it and put the change in a new one."""
 
     code = "migration_edited"
 
 
 class DatabaseAhead(Refusal):
-    """A newer prefsvc has migrated this database; start that version, or restore an older backup."""
+    """A newer prefsvc migrated this database; start that version, or restore an older backup."""
 
     code = "database_ahead"
 
@@ -125,7 +125,7 @@ class UnsupportedServer(Refusal):
 
 
 class SchemaForbidden(Refusal):
-    """The role may not create the schema; as the database's owner: create schema prefsvc authorization."""
+    """The role may not create the schema; as owner: create schema prefsvc authorization ROLE."""
 
     code = "schema_forbidden"
 
@@ -221,7 +221,7 @@ class UnknownChannel(Refusal):
 
 
 class InvalidApiKey(Refusal):
-    """Send a working API key as `Authorization: Bearer psk_...`; `prefsvc keys create` makes one."""
+    """Send a working key as `Authorization: Bearer psk_...`; `prefsvc keys create` makes one."""
 
     code = "invalid_api_key"
 
@@ -336,7 +336,7 @@ class BrandRefusal(Refusal):
 
 
 class UnsignedWebhook(Refusal):
-    """The signature is missing or not the provider's; check the auth token and PREFSVC_PUBLIC_URL."""
+    """The signature is missing or not Twilio's; check the auth token and PREFSVC_PUBLIC_URL."""
 
     code = "unsigned_webhook"
 
@@ -360,6 +360,6 @@ class CheckpointsUnreadable(Refusal):
 
 
 class PublicUrlInsecure(Refusal):
-    """One-click headers need an https:// address; set PREFSVC_PUBLIC_URL to the one that the world uses."""
+    """One-click headers need an https:// address; set PREFSVC_PUBLIC_URL to the public one."""
 
     code = "public_url_insecure"

@@ -1,4 +1,4 @@
-"""This installation: founded once, recognised at every start, and aware of which history it is in."""
+"""This installation: founded once, recognised at every start, aware of its history."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4

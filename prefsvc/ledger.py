@@ -46,7 +46,7 @@ class Entry:
 
 
 def new_event_id(now: datetime, bucket: int) -> UUID:
-    """Make an id that sorts by time (UUID version 7) and ends in its bucket, so it finds its row."""
+    """Make an id that sorts by time (UUID version 7) and ends in its bucket, so finds its row."""
     milliseconds = int(now.timestamp() * 1000) & (2**48 - 1)
     tail = secrets.randbits(62) & ~_BUCKET_BITS | bucket
     return UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | tail)

@@ -1,7 +1,7 @@
 """The bytes of a ledger row, its seal, and the running digest that checkpoints sign.
 
-Pure, and published in docs/ledger.md, so that somebody else's program can verify an export. A row is
-written as one line of JSON with a fixed order of fields; the seal is an HMAC over it, made by
+Pure, and published in docs/ledger.md, so that somebody else's program can verify an export. A row
+is written as one line of JSON with a fixed order of fields; the seal is an HMAC over it, made by
 whoever wrote the row; the running digest chains rows of one brand and bucket in order.
 """
 

@@ -32,7 +32,8 @@ class _Foreign(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Log that there was one."""
         kind = record.exc_info[0].__name__ if record.exc_info and record.exc_info[0] else None
-        fields: dict[str, Any] = {"logger": record.name, "where": f"{record.module}:{record.lineno}"}
+        where = f"{record.module}:{record.lineno}"
+        fields: dict[str, Any] = {"logger": record.name, "where": where}
         if record.name.startswith("prefsvc.engine"):
             fields["message"] = record.getMessage()  # speaks of processes, never of requests
         structlog.get_logger().log(record.levelno, "library", kind=kind, **fields)

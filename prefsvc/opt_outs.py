@@ -153,12 +153,12 @@ async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> Non
     ):
         draft.recorded[place, known.idempotency_key] = Recorded(
             known.event_id,
-            False,
-            parse_effect(known.effect),
-            Scope.parse(known.scope, known.topic),
-            parse_reason(known.reason),
-            known.received_at,
-            known.deadline_at,
+            is_new=False,
+            effect=parse_effect(known.effect),
+            scope=Scope.parse(known.scope, known.topic),
+            reason=parse_reason(known.reason),
+            received_at=known.received_at,
+            deadline_at=known.deadline_at,
         )
 
 
@@ -172,7 +172,7 @@ def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
     effect, state = decide(kind, standing, said, may_lift=act.source in LIFTING_SOURCES)
     said_again = kind == "opt_out" and state is standing and state.active
     if not said_again or act.idempotency_key:
-        draft.entries.append(_entry(tx, kind, act, effect, said, explained))
+        draft.entries.append(_entry(tx, kind, act, effect, said=said, explained=explained))
     if state is not standing:
         draft.states[slot] = state
         draft.changed[slot] = len(draft.entries) - 1
@@ -184,7 +184,13 @@ def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
 
 def _recorded(act: Act, effect: Effect, state: State, *, is_new: bool) -> Recorded:
     return Recorded(
-        state.event_id, is_new, effect, act.scope, act.reason, state.said_at, state.deadline_at
+        state.event_id,
+        is_new=is_new,
+        effect=effect,
+        scope=act.scope,
+        reason=act.reason,
+        received_at=state.said_at,
+        deadline_at=state.deadline_at,
     )
 
 
@@ -224,7 +230,9 @@ def deadline_of(act: Act, moments: honour.Moments) -> honour.Deadline:
     )
 
 
-def _entry(tx: Tx, kind: ActKind, act: Act, effect: Effect, said: State, explained: Json) -> Entry:
+def _entry(
+    tx: Tx, kind: ActKind, act: Act, effect: Effect, *, said: State, explained: Json
+) -> Entry:
     moments = _moments(tx, act)
     return Entry(
         place=act.place,

@@ -38,7 +38,7 @@ class Owed:
 
 @dataclass(frozen=True, slots=True)
 class Clearance:
-    """Whether a sender may start a mailing with what it has acknowledged; until when; if not, why."""
+    """Whether a sender may start a mailing with what it has; until when; if not, why."""
 
     is_given: bool
     as_of: datetime

@@ -1,4 +1,4 @@
-"""Every knob prefsvc has, read once at start from PREFSVC_* variables; a wrong value stops the start."""
+"""Every knob, read once at start from PREFSVC_* variables; a wrong value stops the start."""
 
 import os
 from datetime import timedelta
@@ -29,11 +29,11 @@ class Settings(BaseSettings):
 
     # Where things are.
     database_url: SecretStr | None = None
-    """Your own PostgreSQL (14-18); without it prefsvc runs an embedded one in its data directory."""
+    """Your own PostgreSQL (14-18); without it prefsvc runs an embedded one in data_dir."""
     data_dir: Path = Field(default_factory=default_data_dir)
     """Where the embedded PostgreSQL and, by default, the secrets live."""
     secrets_dir: Path | None = None
-    """Where the files pepper, token_keys, sealing_key, ledger_key are; by default data_dir/secrets."""
+    """Where the files pepper, token_keys, sealing_key, ledger_key are; else data_dir/secrets."""
     pg_bindir: Path | None = None
     """Where PostgreSQL's binaries are, for an embedded engine of your own choosing."""
     brands_dir: Path | None = None

@@ -79,7 +79,8 @@ _Meaning = tuple[int, bytes, str, str | None, str | None, str | None]
 def _meaning(brand: AppliedBrand, one: Wanted) -> _Meaning:
     recipient = one.recipient
     return (
-        brand.brand_id, recipient.address_key, recipient.channel, one.topic, one.mailshot, one.language
+        brand.brand_id, recipient.address_key, recipient.channel, one.topic, one.mailshot,
+        one.language,
     )  # fmt: skip
 
 

@@ -32,7 +32,7 @@ class Wanted:
     is_hashed: bool
 
     def etag(self, cursor: Cursor) -> str:
-        """Return a weak validator: the same suppressions, if not byte for byte in the same order."""
+        """Return a weak validator: the same suppressions, though not in the same order."""
         what = f"{cursor} {self.channel} {self.snapshot_format} {self.is_hashed}"
         return f'W/"{hashlib.sha256(what.encode()).hexdigest()[:32]}"'
 
@@ -61,7 +61,7 @@ async def write(
     *,
     timeout_seconds: float,
 ) -> None:
-    """Write the list and its last line; `tx` must see one snapshot, in which the cursor was read."""
+    """Write the list and its last line; `tx` sees one snapshot, in which the cursor was read."""
     written = Written(output)
     if wanted.snapshot_format == "csv":
         await output(_csv(CSV_COLUMNS))

@@ -40,8 +40,8 @@ BLOCKED_BY_REASON: dict[Reason, frozenset[MessageClass]] = {
 LIFTING_SOURCES = frozenset(
     {"confirmation", "in_store", "letter", "phone", "preference_centre", "sms_reply", "undo"}
 )
-"""Where a person's own later word can come from. A purchase, a form that may have been filled in for
-something else, an import or a sync records an opt-in and lifts nothing (RULES P-08)."""
+"""Where a person's own later word can come from. A purchase, a form that may have been filled in
+for something else, an import or a sync records an opt-in and lifts nothing (RULES P-08)."""
 
 OPT_OUT_SOURCES = frozenset(
     {

@@ -114,7 +114,7 @@ def make_secrets(folder: Path) -> list[Path]:
 
 
 def write_secret(path: Path, text: str) -> bool:
-    """Write a secret readable by its owner alone, unless there is one; say whether it was written."""
+    """Write a secret for its owner alone, unless there is one; say whether it was written."""
     try:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:
@@ -157,8 +157,8 @@ def _decode(name: str, text: str) -> bytes:
         raw = b""
     if len(raw) != SECRET_BYTES[name]:
         raise SecretUnreadable(
-            f"The secret {name} must be {SECRET_BYTES[name]} bytes in base64; `prefsvc secrets make` "
-            "makes a good one."
+            f"The secret {name} must be {SECRET_BYTES[name]} bytes in base64; "
+            "`prefsvc secrets make` makes a good one."
         )
     return raw
 

@@ -1,8 +1,8 @@
 """`prefsvc ledger verify`: finding any row that was altered, removed or inserted.
 
 Every row is read again: positions must be dense up to the head, each seal must be its writer's, the
-running digest must pass through every checkpoint, each checkpoint must be signed, evidence must have
-the digest that the ledger keeps, addresses must have their keys, and the suppressions must be what
+running digest must pass through every checkpoint, each checkpoint must be signed, evidence must
+have the digest that the ledger keeps, addresses must have their keys, and the suppressions must be what
 the ledger says follows. Checkpoints exported earlier are compared too: they prove what a database
 that was rolled back as a whole no longer shows.
 """
@@ -215,9 +215,7 @@ def _verify_checkpoints(
         if not claim.is_signed(vault.public_key, one.signature):
             findings.wrong.append(f"{walk}: the checkpoint at {one.position} is not signed by us")
         elif one.position not in walk.digests:
-            findings.wrong.append(
-                f"{walk}: a checkpoint covers rows up to {one.position}, but row {one.position} is gone"
-            )
+            findings.wrong.append(f"{walk}: a checkpoint covers row {one.position}, which is gone")
         elif walk.digests[one.position] != one.digest:
             findings.wrong.append(
                 f"{walk}: the rows up to {one.position} are not those that its checkpoint signed"

@@ -1,4 +1,4 @@
-"""One server and one database a session, migrated as in production, emptied after each test that wrote."""
+"""One server and one database a session, migrated as in production, emptied after each test."""
 
 import os
 from dataclasses import dataclass
@@ -12,7 +12,8 @@ from prefsvc.vault import open_vault
 from tests.support import scratch_database
 from tests.support.cast import ORIGIN, TWILIO_TOKEN, Clock, acme, globex
 
-CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or Path(__file__).parents[2] / "shared" / "corpora")
+ROOT = Path(__file__).parents[1]
+CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or ROOT.parent / "shared" / "corpora")
 
 TABLES = (
     "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",
@@ -41,7 +42,10 @@ def secrets_dir(tmp_path_factory):
 @pytest.fixture
 def settings(secrets_dir):
     return Settings(
-        secrets_dir=secrets_dir, public_url=ORIGIN, twilio_auth_tokens=TWILIO_TOKEN, checkpoint_seconds=0.05
+        secrets_dir=secrets_dir,
+        public_url=ORIGIN,
+        twilio_auth_tokens=TWILIO_TOKEN,
+        checkpoint_seconds=0.05,
     )
 
 
@@ -108,5 +112,5 @@ async def keys(service):
 @pytest.fixture(scope="session")
 def corpora():
     if not CORPORA.is_dir():
-        pytest.skip(f"no corpora at PREFSVC_CORPORA ({CORPORA.name}): they are kept outside the project")
+        pytest.skip("no corpora at PREFSVC_CORPORA: they are kept outside the project")
     return CORPORA

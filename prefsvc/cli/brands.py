@@ -7,7 +7,7 @@ import yaml
 
 from prefsvc import app
 from prefsvc import brands as book
-from prefsvc.brand import check_together
+from prefsvc.brand import check_together, difference
 from prefsvc.brands import Applied
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
@@ -73,18 +73,16 @@ def _apply(settings: Settings, given: Namespace) -> int:
     return 0
 
 
-class _UndoError(Exception):
-    """Rolls a dry run back."""
-
-
 async def _would_apply(service: Service, files: list[Path]) -> list[Applied]:
-    applied: list[Applied] = []
-    try:
-        async with service.database.transaction() as tx:
-            applied = await book.apply(tx, app.read_brands(files))
-            raise _UndoError
-    except _UndoError:
-        return applied
+    """Say what applying would change, against what is applied now."""
+    read = app.read_brands(files)
+    standing = {
+        slug: one.brand for slug, one in service.book.by_slug.items() if one.retired_at is None
+    }
+    check_together(list((standing | {brand.slug: brand for brand in read}).values()))
+    return [
+        Applied(brand.slug, tuple(difference(standing.get(brand.slug), brand))) for brand in read
+    ]
 
 
 def _show(settings: Settings, given: Namespace) -> int:

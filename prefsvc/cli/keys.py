@@ -50,7 +50,8 @@ def _list(settings: Settings, _: Namespace) -> int:
 def _line(row: queries.ApiKeysRow) -> str:
     whose = "/".join(part for part in (row.brand or "every brand", row.sender) if part)
     state = f"revoked {row.revoked_at:%Y-%m-%d %H:%M}" if row.revoked_at else "works"
-    return f"{row.api_key_id}  {row.role}  {whose}  made {row.created_at:%Y-%m-%d}  {state}  {row.label}"
+    made = f"made {row.created_at:%Y-%m-%d}"
+    return f"{row.api_key_id}  {row.role}  {whose}  {made}  {state}  {row.label}"
 
 
 def _revoke(settings: Settings, given: Namespace) -> int:

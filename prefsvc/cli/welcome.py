@@ -15,7 +15,7 @@ TRIED_ADDRESS = "ann@example.org"
 
 
 async def say(service: Service, is_new: bool) -> None:  # noqa: FBT001 - the only thing it is told
-    """Print the link, the key and the commands; a key made at the first start is kept with the secrets."""
+    """Print the link, the key and the commands; the first key is kept with the secrets."""
     brand = _first_brand(service)
     if brand is None:
         print(f"prefsvc is ready at {service.settings.origin}; apply your brands next.", flush=True)
@@ -69,5 +69,7 @@ Try the whole path, from a click to a clearance, in another terminal:
   b={origin}/v1/brands/{brand}; k='Authorization: Bearer {key}'
   curl -d List-Unsubscribe=One-Click {link}
   curl -H "$k" $b/suppressions | tee list.ndjson
-  curl -H "$k" $b/feed/acknowledgements -d "$(tail -n 1 list.ndjson)" && curl -H "$k" $b/senders/{sender}/clearance
+  curl -H "$k" $b/feed/acknowledgements -d "$(tail -n 1 list.ndjson)"
+And then ask whether you may send:
+  curl -H "$k" $b/senders/{sender}/clearance
 """

@@ -23,7 +23,8 @@ where s.brand_id = $1 and s.channel = $2 and s.active and a.canonical is not nul
 """
 _JSON_LINE = f"""
 select '{{"channel":"' || s.channel || '",' || {{address}} || '"sha256":"' || {_SHA256}
-    || '","scope":"' || s.scope || '","topic":' || coalesce(to_json(nullif(s.topic, ''))::text, 'null')
+    || '","scope":"' || s.scope
+    || '","topic":' || coalesce(to_json(nullif(s.topic, ''))::text, 'null')
     || ',"reason":"' || s.reason || '","since":"' || {_SINCE} || '","deadline_at":"' || {_DEADLINE}
     || '"}}' as line
 {_FROM}"""

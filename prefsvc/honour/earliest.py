@@ -134,7 +134,9 @@ def _document(reckoning: Reckoning, time_zone: str) -> dict[str, object]:
         "conservative_at": _iso(reckoning.conservative_at),
         "conservative_day": reckoning.conservative_day.isoformat(),
     }
+    earliest_at = reckoning.earliest_at
     unusual: dict[str, object] = {
+        "earliest_at": _iso(earliest_at) if earliest_at != reckoning.started_at else None,
         "first_day_counts": reckoning.first_day_counts,
         "ends": reckoning.ends if reckoning.ends != "end_of_day" else None,
         "holidays": reckoning.holidays,

@@ -68,6 +68,9 @@ def _strictly(reckoning: Reckoning) -> str:
         if reckoning.unit == "business_days"
         else "it ends at the same time of day"
     )
+    if reckoning.earliest_at != reckoning.started_at:
+        began = moment_in_words(reckoning.earliest_at, reckoning.statutory.zone)
+        how = f"it runs from sending on {began}, and {how}"
     return f"Read most strictly, {how}: until {_until(reckoning.conservative)}."
 
 

@@ -73,6 +73,8 @@ class Reckoning:
     window: Span
     counted_from: CountedFrom
     started_at: datetime
+    earliest_at: datetime
+    """What starts the conservative reading: sending, where the words do not say receipt."""
     first_day_counts: bool
     ends: Ends
     holidays: str | None
@@ -124,6 +126,7 @@ def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) ->
         window=rule.window,
         counted_from=rule.counted_from,
         started_at=started_at,
+        earliest_at=earliest,
         first_day_counts=rule.first_day_counts,
         ends=rule.ends,
         holidays=rule.holidays,

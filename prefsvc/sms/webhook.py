@@ -24,7 +24,7 @@ async def post_message(request: web.Request) -> web.Response:
     said = intent(message)
     if said in {"stop", "start"}:
         await _record(service, brand, message, said)
-    return _answer(brand, message, said)
+    return _answer(brand, said)
 
 
 async def _signed_message(request: web.Request, service: Service) -> InboundMessage:
@@ -76,7 +76,7 @@ async def _record(
     await (service.record([act]) if said == "stop" else service.withdraw([act]))
 
 
-def _answer(brand: AppliedBrand, message: InboundMessage, said: Outcome | None) -> web.Response:
+def _answer(brand: AppliedBrand, said: Outcome | None) -> web.Response:
     xml = replies.silent()
     if said is not None:
         language = brand.brand.default_language
@@ -87,6 +87,6 @@ def _answer(brand: AppliedBrand, message: InboundMessage, said: Outcome | None) 
             contact=brand.brand.contact_text,
             # Two answers to one STOP are one too many (RULES S-15).
             provider_answers=brand.brand.replies_by_provider,
-            custom_texts={**brand.brand.reply_texts(language)},
+            custom_texts=dict[str, str](brand.brand.reply_texts(language).items()),
         )
     return web.Response(text=xml, content_type="text/xml", charset="utf-8")

@@ -1,4 +1,4 @@
-"""Health: /livez says that the process answers, /readyz that it can do its work, /metrics how it does."""
+"""Health: /livez says that the process answers, /readyz that it can work, /metrics how it does."""
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest

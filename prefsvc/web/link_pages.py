@@ -83,9 +83,7 @@ def done(request: web.Request, followed: Followed, done: Done) -> web.Response:
     )
 
 
-def undone(
-    request: web.Request, followed: Followed, scope: Scope, nonce: str
-) -> web.Response:
+def undone(request: web.Request, followed: Followed, scope: Scope, nonce: str) -> web.Response:
     """Say that it was taken back, and offer the way out again."""
     frame = _frame(request, followed)
     return page_response(
@@ -103,7 +101,8 @@ def undone(
 
 def damaged(request: web.Request) -> web.Response:
     """Say that the link cannot be read; 404 whether it was forged, cut or never was."""
-    return page_response(render(ProblemPage(frame=_frame(request, None), problem="damaged")), status=404)
+    page = ProblemPage(frame=_frame(request, None), problem="damaged")
+    return page_response(render(page), status=404)
 
 
 def too_late(request: web.Request, followed: Followed, status: int) -> web.Response:

@@ -39,7 +39,8 @@ class Followed:
     def deadline_at(self, scope: Scope, now: datetime) -> datetime:
         """Return by when every sender will have heard, if it were said now."""
         act = Act(self.brand, self.recipient, scope, "link", {})
-        return deadline_of(act, Moments(sent_at=None, received_at=now, recorded_at=now)).conservative_at
+        moments = Moments(sent_at=None, received_at=now, recorded_at=now)
+        return deadline_of(act, moments).conservative_at
 
 
 async def follow(service: Service, token: str) -> Followed:

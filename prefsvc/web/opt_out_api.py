@@ -1,4 +1,4 @@
-"""Opt-outs and opt-ins by API: the company's own programs and its people say what they were told."""
+"""Opt-outs and opt-ins by API: the company's programs and people say what they were told."""
 
 from datetime import datetime
 from typing import Annotated, Any, Literal
@@ -45,14 +45,14 @@ class OptOutBody(Strict, frozen=True, kw_only=True):
 
     channel: Channel
     address: Text
-    also: Annotated[list[AddressBody], msgspec.Meta(max_length=20)] = []
+    also: Annotated[tuple[AddressBody, ...], msgspec.Meta(max_length=20)] = ()
     scope: ScopeKind | None = None
     topic: Text | None = None
     reason: Reason = "opt_out"
     source: OptOutSource = "api"
     sent_at: Moment | None = None
     received_at: Moment | None = None
-    evidence: dict[str, Any] = {}
+    evidence: dict[str, Any] | None = None
 
 
 class OptInBody(Strict, frozen=True, kw_only=True):
@@ -138,7 +138,7 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
             # Another address of the person has no part in a topic of this one's channel.
             scope_of(entry.brand, channel, body.scope, body.topic),
             body.source,
-            _evidence(entry, body.evidence),
+            _evidence(entry, body.evidence or {}),
             reason=body.reason,
             sent_at=body.sent_at,
             received_at=body.received_at,

@@ -20,6 +20,10 @@ _RANGE: Final = re.compile(
 )
 
 
+Fields = Mapping[str, Markup]
+"""What a text may name, ready for a page."""
+
+
 @dataclass(frozen=True, slots=True)
 class Texts:
     """One language: its own name, its direction, its dates, and a text for every key."""
@@ -42,17 +46,23 @@ class Texts:
         kept_together = written.replace(" ", "\N{NO-BREAK SPACE}")
         return Markup('<time datetime="{}">{}</time>').format(day.isoformat(), kept_together)
 
-    def say(self, key: str, channel: Channel | None, fields: Mapping[str, str | Markup]) -> Markup:
+    def say(self, key: str, channel: Channel | None, fields: Fields) -> Markup:
         """Return a text, in the form for this channel where it has several, with its fields."""
         text = self.by_key.get(key) or self.by_key[f"{key}.{channel}"]
-        return escape(text).format_map(_Escaped(fields))
+        return escape(text).format_map(fields)
 
 
-class _Escaped(dict[str, Markup]):
-    """Fields as a text may hold them: marked up, or escaped."""
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The texts of one page with its fields: called by a template with a key."""
 
-    def __init__(self, fields: Mapping[str, str | Markup]) -> None:
-        super().__init__({name: escape(value) for name, value in fields.items()})
+    texts: Texts
+    channel: Channel | None
+    fields: Fields
+
+    def __call__(self, key: str) -> Markup:
+        """Say it."""
+        return self.texts.say(key, self.channel, self.fields)
 
 
 def _texts(language: str, document: Mapping[str, Any]) -> Texts:

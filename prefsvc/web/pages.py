@@ -10,7 +10,7 @@ Build a view and `render` it; `html_page.page_response` makes the answer. Views 
 so pages are tested without a server.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import ClassVar, Final, Literal
@@ -20,7 +20,7 @@ from markupsafe import Markup
 from prefsvc.address import Channel
 from prefsvc.web.contact import contact_link
 from prefsvc.web.html_page import ENVIRONMENT, Page, style
-from prefsvc.web.page_texts import TEXTS, Texts, page_language
+from prefsvc.web.page_texts import TEXTS, Fields, Texts, Words, page_language
 
 NONCE_FIELD: Final = "nonce"
 EVERYTHING_FIELD: Final = "everything"
@@ -29,7 +29,6 @@ LANGUAGE_PARAMETER: Final = "lang"
 
 Covered = Literal["topic", "channel", "brand"]
 Problem = Literal["damaged", "too_late", "try_again"]
-Fields = Mapping[str, str | Markup]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -227,7 +226,7 @@ def render(view: View) -> Page:
     """Render a page as HTML."""
     look = view.look or _PLAIN_LOOK
     texts = view.frame.texts
-    words = _Words(texts, _channel(view), _fields(view, look, texts))
+    words = Words(texts, _channel(view), _fields(view, look, texts))
     heading = words(_heading_key(view))
     page_style = style("pages.css", look.accent)
     html = ENVIRONMENT.get_template(view.template).render(
@@ -244,18 +243,6 @@ def render(view: View) -> Page:
     return Page(html, texts.language, page_style)
 
 
-@dataclass(frozen=True, slots=True)
-class _Words:
-    """The texts of one page: called by a template with a key."""
-
-    texts: Texts
-    channel: Channel | None
-    fields: Fields
-
-    def __call__(self, key: str) -> Markup:
-        return self.texts.say(key, self.channel, self.fields)
-
-
 def _channel(view: View) -> Channel | None:
     return None if isinstance(view, ProblemPage | HomePage) else view.subject.channel
 
@@ -268,7 +255,7 @@ def _heading_key(view: View) -> str:
 
 def _fields(view: View, look: Look, texts: Texts) -> Fields:
     """Return what texts may name; a text that names what its page does not have is a fault."""
-    fields = {"brand": _name(look.name, look)}
+    fields: dict[str, Markup] = {"brand": _name(look.name, look)}
     if view.frame.support:
         fields["contact"] = contact_link(view.frame.support)
     if isinstance(view, ConfirmPage | DonePage | UndonePage):

@@ -90,7 +90,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         log.warning("database_away", kind=type(error).__name__)
         return problem(503, *_AWAY, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception as error:  # noqa: BLE001 - the last resort: a fault is a 500, and loud
-        log.error("fault", kind=type(error).__name__, where=origin_of(error))
+        # Not log.exception: a traceback's message may hold what the caller sent.
+        log.error("fault", kind=type(error).__name__, where=origin_of(error))  # noqa: TRY400
         return problem(500, *_FAULT)
 
 

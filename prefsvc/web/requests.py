@@ -1,6 +1,5 @@
 """One line of log and one count for every request, without its path: paths carry tokens."""
 
-import asyncio
 import secrets
 from time import perf_counter
 
@@ -24,12 +23,10 @@ async def requests(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await handler(request)
-        status = response.status
-        if not response.prepared:
-            response.headers.update({"X-Request-Id": request_id} | SECURITY_HEADERS)
-        return response
-    except asyncio.CancelledError:
-        raise
+            status = response.status
+            if not response.prepared:
+                response.headers.update({"X-Request-Id": request_id} | SECURITY_HEADERS)
+            return response
     finally:
         _note(request, status, perf_counter() - started, request_id)
 

@@ -5,12 +5,12 @@ from typing import Any
 from aiohttp import web
 
 from prefsvc import senders
+from prefsvc.doors import SERVICE
 from prefsvc.errors import NotAllowed
 from prefsvc.senders import Owed, Sender
 from prefsvc.web.auth import admitted, identify
 from prefsvc.web.body import answer
 from prefsvc.web.opt_out_api import moment
-from prefsvc.doors import SERVICE
 
 
 async def get_brands(request: web.Request) -> web.Response:

@@ -1,7 +1,9 @@
 import asyncio
 import signal
 import sys
+from asyncio.subprocess import PIPE
 
+import asyncpg
 import pytest
 
 from prefsvc.db import sql_files
@@ -23,6 +25,8 @@ from prefsvc.db.migrate import migrate
 
 async def main(dsn, folder):
     conn = await asyncpg.connect(dsn)
+    print("ready", flush=True)
+    sys.stdin.readline()
     print(*await migrate(conn, Path(folder)), sep="\\n")
     await conn.close()
 
@@ -58,9 +62,12 @@ def write(folder, **files):
 
 
 async def start(dsn, folder):
-    return await asyncio.create_subprocess_exec(
-        sys.executable, "-c", MIGRATE, dsn, str(folder), stdout=asyncio.subprocess.PIPE
+    """Start a process that is connected and will migrate when it is told to go."""
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", MIGRATE, dsn, str(folder), stdin=PIPE, stdout=PIPE
     )
+    assert await process.stdout.readline() == b"ready\n"
+    return process
 
 
 async def tables(conn):
@@ -83,7 +90,7 @@ async def test_eight_processes_starting_at_once_apply_each_migration_once(dsn, c
         m0003_c="insert into prefsvc.a values (2)",
     )
     started = await asyncio.gather(*[start(dsn, folder) for _ in range(8)])
-    answers = await asyncio.gather(*[process.communicate() for process in started])
+    answers = await asyncio.gather(*[process.communicate(b"go\n") for process in started])
     assert [process.returncode for process in started] == [0] * 8
     applied = sorted(name for out, _ in answers for name in out.decode().split())
     assert applied == ["0001_a.sql", "0002_b.sql", "0003_c.sql"]
@@ -98,6 +105,7 @@ async def test_a_process_killed_half_way_leaves_whole_migrations_and_no_lock(dsn
     )
     await conn.execute("select pg_advisory_lock($1)", GATE)
     killed = await start(dsn, folder)
+    killed.stdin.write(b"go\n")
     await until(conn, BLOCKED_AT_GATE, GATE)
     killed.send_signal(signal.SIGKILL)
     await killed.communicate()
@@ -115,6 +123,18 @@ async def test_a_failing_migration_leaves_nothing_and_says_where_it_failed(conn,
     assert await tables(conn) == {"a"}
     write(folder, m0002_b="create table prefsvc.b (x int)")
     assert await migrate(conn, folder) == ["0002_b.sql"]
+
+
+async def test_a_migration_and_the_mark_that_it_was_made_stand_or_fall_together(conn, folder):
+    write(folder, m0001_a="create table prefsvc.a (x int)")
+    write(
+        folder,
+        m0002_b="create table prefsvc.b (x int);"
+        "alter table prefsvc.schema_migration add constraint no_more check (version < 2)",
+    )
+    with pytest.raises(asyncpg.CheckViolationError):
+        await migrate(conn, folder)
+    assert await tables(conn) == {"a"}
 
 
 async def test_after_a_failure_another_process_may_migrate(dsn, conn, folder):

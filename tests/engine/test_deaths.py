@@ -90,7 +90,7 @@ async def test_a_busy_child_of_a_killed_server_does_not_hold_up_the_next(data_di
         busy = await asyncpg.connect(engine.dsn)
         endless = asyncio.create_task(busy.execute("do $$ begin loop end loop; end $$"))
         child = busy.get_server_pid()
-        await asyncio.to_thread(until, lambda: "SELECT" in command_of(child))
+        await asyncio.to_thread(until, lambda: " DO" in command_of(child))
         kill(engine.pid)
         with pytest.raises(LOST):
             await endless

@@ -1,4 +1,4 @@
-"""Run a command with a migrated database of its own: `python -m tests.support.scratch_database -- cmd {dsn}`.
+"""Run a command with a migrated database of its own: `python -m … -- command {dsn}`.
 
 `PREFSVC_TEST_SERVER` names a server where databases may be made; without it an embedded one is run.
 """
@@ -43,12 +43,13 @@ def named(server_url: str, name: str) -> str:
 @contextmanager
 def database(server_url: str, name: str) -> Iterator[str]:
     """Make a migrated database for the block's length."""
-    asyncio.run(_execute(server_url, f'create database "{name}" template template0 encoding \'UTF8\''))
+    create = f"create database {name} template template0 encoding 'UTF8'"
+    asyncio.run(_execute(server_url, create))
     try:
         asyncio.run(_migrate(named(server_url, name)))
         yield named(server_url, name)
     finally:
-        asyncio.run(_execute(server_url, f'drop database "{name}" with (force)'))
+        asyncio.run(_execute(server_url, f"drop database {name} with (force)"))
 
 
 async def _execute(dsn: str, statement: str) -> None:
@@ -65,7 +66,8 @@ async def _migrate(dsn: str) -> None:
 def main() -> int:
     command = sys.argv[sys.argv.index("--") + 1 :]
     with server() as server_url, database(server_url, f"prefsvc_scratch_{os.getpid()}") as dsn:
-        return subprocess.run([part.replace("{dsn}", dsn) for part in command], check=False).returncode
+        filled = [part.replace("{dsn}", dsn) for part in command]
+        return subprocess.run(filled, check=False).returncode
 
 
 if __name__ == "__main__":

@@ -117,6 +117,13 @@ def test_a_text_over_several_lines_is_one_line():
     assert Brand.from_toml(text, file="acme.toml").topic("news").description == "New bags."
 
 
+def test_the_first_language_is_the_default():
+    acme = brand()
+    assert acme.default_language == "en"
+    assert acme.language(["fr", "en"]) == "fr-CA"
+    assert acme.language([]) == "en"
+
+
 def test_one_contact_is_named_where_there_is_room_for_one():
     everything = {
         "email": "care@acme.example.com",

@@ -104,7 +104,7 @@ def problems_of(text):
         (SMS | {"numbers": ["+12025550123"] * 2}, 'numbers[1]: "+12025550123" is there twice'),
         (SMS | {"messaging_services": ["MG12"]}, "write MG and 32 of 0-9 a-f"),
         (SMS | {"sms": {"replies_by_provider": "no"}}, "must be true or false, not text"),
-        (SMS | {"sms": {"replies": {"stopp": {}}}}, 'sms.replies.stopp: no such key; did you mean "'),
+        (SMS | {"sms": {"replies": {"stopp": {}}}}, 'stopp: no such key; did you mean "stop"?'),
         (SMS | {"sms": {"replies": {"stop": {"de": "x"}}}}, "sms.replies.stop.de: not a language"),
     ],
 )  # fmt: skip

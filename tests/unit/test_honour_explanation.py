@@ -53,6 +53,21 @@ def test_calendar_days_are_explained_in_both_readings():
     )
 
 
+def test_a_strictest_reading_that_runs_from_sending_is_said_to():
+    sent_at = NOON.replace(day=18)
+    moments = Moments(sent_at=sent_at, received_at=NOON, recorded_at=NOON)
+    found = honour.deadline(
+        [], PROMISE, moments, channel="email", recipient_domain=None, time_zone="America/New_York"
+    )
+    assert sentence(found.binding).endswith(
+        " Read most strictly, it runs from sending on"
+        " Wednesday 18 November 2026, 12:00 (America/New_York),"
+        " and it ends at the same time of day:"
+        " until Saturday 28 November 2026, 12:00 (America/New_York)."
+    )
+    assert found.to_document()["reckonings"][0]["earliest_at"] == "2026-11-18T17:00:00+00:00"
+
+
 def test_a_first_day_that_counts_is_said_to():
     rule = honour.parse_rules("""
 [australia]
@@ -73,10 +88,11 @@ channels = ["email"]
 
 def test_the_whole_explanation_says_what_binds_and_how_each_window_was_counted():
     lines = friday_noon(["can-spam", "gmail"], PROMISE).explain().splitlines()
+    sunday = "Sunday 22 November 2026, 12:00 (America/New_York)"
     assert lines[:3] == [
-        "Every sender must have acknowledged by Sunday 22 November 2026, 12:00 (America/New_York).",
-        "gmail says so; in the ordinary reading: Sunday 22 November 2026, 12:00 (America/New_York).",
-        "The brand aims at Sunday 22 November 2026, 12:00 (America/New_York).",
+        f"Every sender must have acknowledged by {sunday}.",
+        f"gmail says so; in the ordinary reading: {sunday}.",
+        f"The brand aims at {sunday}.",
     ]
     assert [line.partition(": ")[0] for line in lines[3:6]] == [
         "- can-spam, US CAN-SPAM Act",

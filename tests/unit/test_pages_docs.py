@@ -121,11 +121,10 @@ def test_an_operation_says_which_key_it_needs(page):
 
 
 def test_the_command_can_be_copied_into_a_shell(page):
-    figure = next(by_id(page, "postOptOut").all("figure"))
-    command = next(by_id(page, "postOptOut").all("pre"))
-    assert figure.one("figcaption")
-    raw = "".join(one if isinstance(one, str) else "" for one in command.one("code").children)
-    words = shlex.split(raw)
+    call = next(
+        one for one in by_id(page, "postOptOut").all("figure") if one.text.startswith("Call")
+    )
+    words = shlex.split(call.one("code").children[0])
     assert words[:4] == [
         "curl", "-X", "POST", "https://prefsvc.example.com/v1/brands/{brand}/opt-outs"
     ]  # fmt: skip

@@ -34,6 +34,7 @@ format: .venv/.ready-all ## Lay out the code as `make lint` wants it
 
 queries: .venv/.ready-all ## Write prefsvc/db/queries.py anew from sql/
 	$(PY) -m tests.support.scratch_database -- $(PY) sql/generate.py {dsn} --write
+	$(PY) -m tests.support.scratch_database -- $(PY) sql/schema.py {dsn} --write
 
 tables: .venv/.ready-runtime ## Write the table of settings in docs/operating.md anew
 	$(PY) -m prefsvc.cli.settings_table docs/operating.md

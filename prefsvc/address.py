@@ -243,14 +243,10 @@ def _phone(text: str) -> tuple[str, str]:
 def _e164(text: str) -> str | None:
     """Parse until nothing changes: each pass drops one trunk prefix, as of `+49 (0)`."""
     try:
-        for _ in range(_DIGITS_MAX):
-            number = phonenumbers.parse(text)
-            previous, text = text, phonenumbers.format_number(number, _E164)
-            if text == previous:
-                break
+        number = phonenumbers.format_number(phonenumbers.parse(text), _E164)
     except phonenumbers.NumberParseException:
         return None
-    return text
+    return number if number == text else _e164(number)
 
 
 def _from_digits(text: str) -> str:

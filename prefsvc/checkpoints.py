@@ -49,8 +49,8 @@ async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tip
         tips.reached[place] = (position, digest)
         if position >= row.position:
             continue
-        position, digest, sound = await _digest_on(tx, vault, place, position, digest)
-        if not sound:
+        position, digest, is_whole = await _digest_on(tx, vault, place, position, digest)
+        if not is_whole and position < row.position:
             broken.append(place)
         claim = CheckpointClaim(installation_id, slug, row.bucket, position, digest, tx.now)
         if position > tips.reached[place][0]:
@@ -70,7 +70,7 @@ async def _last(tx: Tx, installation_id: UUID, slug: str, place: Place) -> tuple
 async def _digest_on(
     tx: Tx, vault: Vault, place: Place, position: int, digest: bytes
 ) -> tuple[int, bytes, bool]:
-    """Digest a page of rows further; say whether each was dense and sealed."""
+    """Digest a page of rows further; say whether it was a full one, each row dense and sealed."""
     bucket, brand_id = place
     rows = await queries.ledger_page(
         tx.conn, bucket=bucket, brand_id=brand_id, after=position, size=PAGE_ROWS
@@ -80,7 +80,8 @@ async def _digest_on(
         if row.position != position + 1 or not is_sealed(vault.seal_key, row, stored.seal):
             return position, digest, False
         position, digest = row.position, next_digest(digest, row, stored.seal)
-    return position, digest, True
+    # A page that is not full ends at the head, or rows at the end are missing.
+    return position, digest, len(rows) == PAGE_ROWS
 
 
 def _row(claim: CheckpointClaim, brand_id: int, vault: Vault) -> queries.KeepCheckpointsIn:

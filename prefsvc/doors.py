@@ -124,13 +124,15 @@ async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: fl
     return body
 
 
-async def read_some(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
-    """Read what there is of a body that is not needed, and never mind if it cannot be read."""
+async def read_some(
+    request: web.Request, *, bytes_max: int, timeout_seconds: float
+) -> bytes | None:
+    """Read what there is of a body that is not needed; None, and no refusal, if it is unreadable."""
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _read(request, bytes_max)
     except (TimeoutError, web.RequestPayloadError, ValueError, ConnectionError):
-        return b""
+        return None
 
 
 async def _read(request: web.Request, bytes_max: int) -> bytes:

@@ -31,7 +31,7 @@ class Change:
     topic: str
     reason: str
     address: str | None
-    sha256: bytes | None
+    sha256: bytes
     received_at: datetime
     deadline_at: datetime | None
 
@@ -118,10 +118,13 @@ async def _changes(
     ]
 
 
-def _sha256(vault: Vault, row: queries.FeedChangesRow) -> bytes | None:
+def _sha256(vault: Vault, row: queries.FeedChangesRow) -> bytes:
     if row.canonical is not None:
         return sha256_of(row.canonical)
-    return vault.unseal_sha256(row.address_key, row.sealed_sha256) if row.sealed_sha256 else None
+    if row.sealed_sha256 is None:
+        # Skipped, it would read as "nobody was suppressed"; so the feed stops until it is mended.
+        raise LookupError("a change's address is gone: run `prefsvc ledger verify`")
+    return vault.unseal_sha256(row.address_key, row.sealed_sha256)
 
 
 async def checked(tx: Tx, brand: AppliedBrand, cursor: Cursor) -> Cursor:

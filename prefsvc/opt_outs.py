@@ -6,7 +6,7 @@ and sets the state. So whatever two transactions do at once, one comes wholly be
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -165,18 +165,19 @@ async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> Non
 def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
     """Decide one act against everything read and said so far."""
     if act.idempotency_key and (known := draft.recorded.get((act.place, act.idempotency_key))):
-        return known
+        return replace(known, is_new=False)
     slot = (act.place, act.recipient.address_key, act.scope, act.reason)
     standing = draft.states.get(slot)
     said, explained = _said(tx, kind, act)
     effect, state = decide(kind, standing, said, may_lift=act.source in LIFTING_SOURCES)
-    said_again = kind == "opt_out" and state is standing and state.active
-    if not said_again or act.idempotency_key:
+    said_again = kind == "opt_out" and effect == "none" and standing and standing.active
+    first = standing if said_again else None
+    if first is None or act.idempotency_key or state is not standing:
         draft.entries.append(_entry(tx, kind, act, effect, said=said, explained=explained))
-    if state is not standing:
+    if state is not None and state is not standing:
         draft.states[slot] = state
         draft.changed[slot] = len(draft.entries) - 1
-    recorded = _recorded(act, effect, state if said_again else said, is_new=not said_again)
+    recorded = _recorded(act, effect, first or said, is_new=first is None)
     if act.idempotency_key:
         draft.recorded[act.place, act.idempotency_key] = recorded
     return recorded

@@ -98,6 +98,8 @@ async def _erased(tx: Tx, vault: Vault, wanted: Wanted) -> AsyncIterator[bytes]:
 
 
 def _erased_line(vault: Vault, wanted: Wanted, row: queries.SealedSuppressionsRow) -> bytes:
+    if row.sealed_sha256 is None:
+        raise LookupError("a suppression's address is gone: run `prefsvc ledger verify`")
     sha256 = vault.unseal_sha256(row.address_key, row.sealed_sha256).hex()
     since, deadline_at = (f"{at:%Y-%m-%dT%H:%M:%S.%f}Z" for at in (row.said_at, row.deadline_at))
     values = (wanted.channel, None, sha256, row.scope, row.topic, row.reason, since, deadline_at)

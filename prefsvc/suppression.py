@@ -7,8 +7,8 @@ tie. That makes the outcome the same however acts are repeated or reordered on t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -49,6 +49,8 @@ OPT_OUT_SOURCES = frozenset(
         "one_click", "phone", "preference_centre", "registration", "sms_reply",
     }
 )  # fmt: skip
+SAME_WORD = timedelta(minutes=1)
+"""An opt-out repeated so soon is the same word: a retry, a double click."""
 OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "purchase", "registration"}
 
 
@@ -113,7 +115,8 @@ def parse_effect(text: str) -> Effect:
 class State:
     """How one address stands in one scope for one reason.
 
-    `said_at` is the moment of the act that decided it; `event_id` is that act's.
+    `said_at` is the moment of the latest word on it; the deadline and `event_id` are those of the
+    act that decided it.
     """
 
     scope: Scope
@@ -131,11 +134,12 @@ class State:
 
 def decide(
     kind: ActKind, standing: State | None, said: State, *, may_lift: bool
-) -> tuple[Effect, State]:
+) -> tuple[Effect, State | None]:
     """Say what an act does to the state that stands, and which state stands afterwards.
 
     `said` is the state as the act alone would have it. An opt-out said again stands as it first
-    did, unless it turns out to have been said earlier: then the earlier deadline counts.
+    did, unless it turns out to have been said earlier: then the earlier deadline counts. That it
+    was said again is remembered, so that an opt-in from between the two lifts nothing (S-20).
     """
     if kind == "opt_out":
         return _opt_out(standing, said)
@@ -146,9 +150,17 @@ def _opt_out(standing: State | None, said: State) -> tuple[Effect, State]:
     if standing is None:
         return "added", said
     if standing.active:
-        return ("added", said) if _is_due_earlier(said, standing) else ("none", standing)
+        return _said_again(standing, said)
     # Stop wins a tie (RULES S-20).
     return ("added", said) if said.said_at >= standing.said_at else ("none", standing)
+
+
+def _said_again(standing: State, said: State) -> tuple[Effect, State]:
+    if _is_due_earlier(said, standing):
+        return "added", replace(said, said_at=max(said.said_at, standing.said_at))
+    if said.said_at - standing.said_at >= SAME_WORD:
+        return "none", replace(standing, said_at=said.said_at)
+    return "none", standing
 
 
 def _is_due_earlier(said: State, standing: State) -> bool:
@@ -157,12 +169,13 @@ def _is_due_earlier(said: State, standing: State) -> bool:
     return said.deadline_at < standing.deadline_at
 
 
-def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Effect, State]:
+def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Effect, State | None]:
+    # One that may not lift an opt-out does not hold off a late one either (RULES P-08).
+    if not may_lift or (standing and said.said_at <= standing.said_at):
+        return "none", standing
     if standing is None:
         # Remembered, so that an older opt-out arriving late does not undo it.
         return "none", said
-    if not may_lift or said.said_at <= standing.said_at:
-        return "none", standing
     return ("lifted" if standing.active else "none"), said
 
 

@@ -2,12 +2,12 @@
 
 Every row is read again: positions must be dense up to the head, each seal must be its writer's, the
 running digest must pass through every checkpoint, each checkpoint must be signed, evidence must
-have the digest that the ledger keeps, addresses must have their keys, and the suppressions must be what
-the ledger says follows. Checkpoints exported earlier are compared too: they prove what a database
+have the digest that the ledger keeps, every address must be there and have its key, and the
+suppressions must be what the ledger says follows. Checkpoints exported earlier are compared too: they prove what a database
 that was rolled back as a whole no longer shows.
 """
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -67,6 +67,24 @@ class Findings:
     wrong: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True, slots=True)
+class _Followed:
+    """A suppression as the ledger has it follow, from the row at this position."""
+
+    state: State
+    channel: str
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """What is stored beside some rows of the ledger."""
+
+    evidence: Mapping[UUID, bytes]
+    """Its digests."""
+    address_keys: frozenset[bytes]
+
+
 @dataclass(slots=True)
 class _Walk:
     """One brand and bucket being walked through."""
@@ -77,7 +95,7 @@ class _Walk:
     position: int = 0
     digests: dict[int, bytes] = field(default_factory=dict)
     """The running digest at each position that some checkpoint speaks of."""
-    states: dict[_Slot, tuple[State, int]] = field(default_factory=dict)
+    states: dict[_Slot, _Followed] = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -103,6 +121,7 @@ async def verify(
         findings.wrong.append(
             f"bucket {bucket} has a head for brand number {brand_id}, which does not exist"
         )
+    await _verify_strays(tx, book, findings)
     for brand in book.by_id.values():
         for bucket in range(BUCKET_COUNT):
             walk = _Walk(brand, bucket, first_digest(installation_id, brand.slug, bucket))
@@ -111,6 +130,16 @@ async def verify(
     for bucket in range(BUCKET_COUNT):
         await _verify_addresses(tx, vault, bucket, findings)
     return findings
+
+
+async def _verify_strays(tx: Tx, book: BrandBook, findings: Findings) -> None:
+    brand_ids = sorted(book.by_id)
+    events = await queries.stray_events(tx.conn, brand_ids=brand_ids)
+    states = await queries.stray_states(tx.conn, brand_ids=brand_ids)
+    if events or states:
+        findings.wrong.append(
+            f"{events} ledger rows and {states} suppressions are of no brand or no bucket"
+        )
 
 
 async def _verify_place(
@@ -158,16 +187,13 @@ async def _walk_rows(
         after=walk.position,
         size=PAGE_ROWS,
     ):
-        evidence = {
-            row.event_id: row.content
-            for row in await queries.evidence_of(
-                tx.conn, bucket=walk.bucket, event_ids=[row.event_id for row in rows]
-            )
-        }
+        kept = await _kept(tx, walk, rows)
         for stored in rows:
             row = ledger_row(walk.place, stored)
             findings.rows += 1
-            _verify_row(vault, walk, row, stored.seal, evidence.get(row.event_id), findings)
+            findings.wrong += [
+                f"{walk}: {wrong}" for wrong in _wrong_with(vault, walk, row, stored.seal, kept)
+            ]
             walk.digest = next_digest(walk.digest, row, stored.seal)
             walk.position = row.position
             if row.position in spoken_of:
@@ -175,29 +201,44 @@ async def _walk_rows(
             _replay(walk, row)
 
 
-def _verify_row(
-    vault: Vault, walk: _Walk, row: LedgerRow, seal: bytes, evidence: object, findings: Findings
-) -> None:
+async def _kept(tx: Tx, walk: _Walk, rows: Sequence[queries.LedgerPageRow]) -> _Kept:
+    evidence = await queries.evidence_of(
+        tx.conn, bucket=walk.bucket, event_ids=[row.event_id for row in rows]
+    )
+    keys = await queries.known_addresses(
+        tx.conn, bucket=walk.bucket, address_keys=sorted({row.address_key for row in rows})
+    )
+    return _Kept({row.event_id: evidence_digest(row.content) for row in evidence}, frozenset(keys))
+
+
+def _wrong_with(
+    vault: Vault, walk: _Walk, row: LedgerRow, seal: bytes, kept: _Kept
+) -> Iterator[str]:
     if row.position != walk.position + 1:
-        gap = f"{walk.position + 1} to {row.position - 1}"
-        findings.wrong.append(f"{walk}: rows {gap} were removed")
+        yield f"rows {walk.position + 1} to {row.position - 1} were removed"
     if not is_sealed(vault.seal_key, row, seal):
-        findings.wrong.append(f"{walk}: row {row.position} is not as prefsvc wrote it")
-    if isinstance(evidence, dict) and evidence_digest(evidence) != row.evidence_sha256:
-        findings.wrong.append(f"{walk}: the evidence of row {row.position} was altered")
+        yield f"row {row.position} is not as prefsvc wrote it"
+    # No evidence is no fault: erasure takes it.
+    if kept.evidence.get(row.event_id, row.evidence_sha256) != row.evidence_sha256:
+        yield f"the evidence of row {row.position} was altered"
+    if row.address_key not in kept.address_keys:
+        yield f"the address of row {row.position} was removed"
 
 
 def _replay(walk: _Walk, row: LedgerRow) -> None:
     """Say what follows from the row, as the write path did."""
-    scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
+    try:
+        scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
+        kind = parse_act(row.act)
+    except (KeyError, ValueError):
+        return  # Words that prefsvc never writes: its seal has told already.
     slot = (row.address_key, scope, reason)
-    kind = parse_act(row.act)
     said_at = min(row.sent_at or row.received_at, row.received_at)
     said = State(scope, reason, kind == "opt_out", said_at, row.deadline_at, row.event_id)
-    standing, _ = walk.states.get(slot, (None, 0))
+    standing = walk.states[slot].state if slot in walk.states else None
     _, state = decide(kind, standing, said, may_lift=row.source in LIFTING_SOURCES)
-    if state is not standing:
-        walk.states[slot] = (state, row.position)
+    if state is not None and state is not standing:
+        walk.states[slot] = _Followed(state, row.channel, row.position)
 
 
 def _verify_checkpoints(
@@ -226,17 +267,24 @@ async def _verify_states(tx: Tx, walk: _Walk, findings: Findings) -> None:
     expected = dict(walk.states)
     async for row in _states(tx, walk.place):
         findings.suppressions += 1
-        scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
-        stored = State(scope, reason, row.active, row.said_at, row.deadline_at, row.event_id)
-        follows = expected.pop((row.address_key, scope, reason), None)
-        if follows != (stored, row.position):
+        if not _follows(row, expected):
             findings.wrong.append(
                 f"{walk}: a suppression is not what the ledger says (row {row.position})"
             )
     findings.wrong += [
-        f"{walk}: the suppression that follows from row {position} is missing"
-        for _, position in expected.values()
+        f"{walk}: the suppression that follows from row {followed.position} is missing"
+        for followed in expected.values()
     ]
+
+
+def _follows(row: queries.StatePageRow, expected: dict[_Slot, _Followed]) -> bool:
+    try:
+        scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
+    except (KeyError, ValueError):
+        return False
+    stored = State(scope, reason, row.active, row.said_at, row.deadline_at, row.event_id)
+    followed = expected.pop((row.address_key, scope, reason), None)
+    return followed == _Followed(stored, row.channel, row.position)
 
 
 async def _states(tx: Tx, place: Place) -> AsyncIterator[queries.StatePageRow]:

@@ -30,9 +30,11 @@ begin
         execute format('select create_reference_table(%L)', 'prefsvc.' || relation);
     else
         execute format(
-            'select create_distributed_table(%L, %L, colocate_with => %L, shard_count => 16)',
+            'select create_distributed_table(%L, %L, colocate_with => %L, shard_count => %s)',
             'prefsvc.' || relation, column_name,
-            case when colocated_with = '' then 'none' else 'prefsvc.' || colocated_with end
+            case when colocated_with = '' then 'none' else 'prefsvc.' || colocated_with end,
+            -- A table that is placed beside another has that one's shards.
+            case when colocated_with = '' then '16' else 'null' end
         );
     end if;
 end

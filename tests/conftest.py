@@ -72,8 +72,8 @@ async def service(settings, vault, database_url, clock):
 
 
 @pytest.fixture
-async def client(aiohttp_client, service):
-    """An HTTP client of the running application."""
+async def client(service, aiohttp_client):
+    """An HTTP client of the running application, which stops before its service is closed."""
     return await aiohttp_client(app.build(service))
 
 

@@ -18,7 +18,7 @@ from prefsvc.brand.language import best_language, parse_language
 from prefsvc.brand.lines import Lines
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
-from prefsvc.brand.sms import ReplyKind, SmsSettings
+from prefsvc.brand.sms import SmsSettings
 from prefsvc.brand.table import Problem, Table, Translations, filled
 from prefsvc.brand.topic import NAME_LENGTH_MAX, Topic, in_order
 from prefsvc.errors import BrandRefusal, UnknownTopic
@@ -168,7 +168,7 @@ class Brand:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
 
-    def reply_texts(self, language: str) -> dict[ReplyKind, str]:
+    def reply_texts(self, language: str) -> dict[str, str]:
         """Return its own answers to STOP, START and HELP in a language, as far as it has any."""
         return self.sms.reply_texts(language)
 

@@ -34,7 +34,7 @@ class SmsSettings:
     help: Translations = ()
     start: Translations = ()
 
-    def reply_texts(self, language: str) -> dict[ReplyKind, str]:
+    def reply_texts(self, language: str) -> dict[str, str]:
         """Return the brand's own words in a language; what is not there is left to prefsvc."""
         texts = {kind: dict(by_language).get(language) for kind, by_language in self._texts()}
         return {kind: text for kind, text in texts.items() if text}

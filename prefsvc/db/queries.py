@@ -68,7 +68,7 @@ select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
     a.sealed_sha256 as "sealed_sha256?"
 from preference_event as e
-join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.bucket = $1 and e.brand_id = $2
     and e.position > $3 and e.position <= $4
     and e.channel = $5 and e.effect <> 'none'
@@ -128,11 +128,11 @@ async def owed(
 
 
 _SEALED_SUPPRESSIONS = """\
-select s.address_key, a.sealed_sha256, s.scope, s.topic, s.reason, s.said_at, s.deadline_at
+select s.address_key, a.sealed_sha256 as "sealed_sha256?", s.scope, s.topic, s.reason, s.said_at, s.deadline_at
 from suppression as s
-join address as a on a.bucket = s.bucket and a.address_key = s.address_key
+left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.bucket = $1 and s.brand_id = $2 and s.channel = $3 and s.active
-    and a.canonical is null and a.sealed_sha256 is not null
+    and a.canonical is null
 order by s.address_key, s.scope, s.topic, s.reason"""
 
 
@@ -141,7 +141,7 @@ class SealedSuppressionsRow:
     """A row of sealed_suppressions."""
 
     address_key: bytes
-    sealed_sha256: bytes
+    sealed_sha256: bytes | None
     scope: str
     topic: str
     reason: str
@@ -152,7 +152,7 @@ class SealedSuppressionsRow:
 async def sealed_suppressions(
     conn: Connection, *, bucket: int, brand_id: int, channel: str
 ) -> list[SealedSuppressionsRow]:
-    """Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket."""
+    """Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket; and of addresses whose row is gone, which is a fault and must not pass for a shorter list."""
     return [
         SealedSuppressionsRow(*row)
         for row in await conn.fetch(_SEALED_SUPPRESSIONS, bucket, brand_id, channel)
@@ -748,6 +748,18 @@ async def keep_checkpoints(conn: Connection, rows: Sequence[KeepCheckpointsIn]) 
         await conn.execute(_KEEP_CHECKPOINTS.text(len(chunk)), *values)
 
 
+_STRAY_EVENTS = """\
+select count(*) as stray_events
+from preference_event
+where bucket not between 0 and 63 or brand_id <> all($1::int[])"""
+
+
+async def stray_events(conn: Connection, *, brand_ids: list[int]) -> int:
+    """Count ledger rows of no bucket or of no brand, which nobody else would ever read."""
+    value: int = only(await conn.fetchrow(_STRAY_EVENTS, brand_ids))[0]
+    return value
+
+
 _ENSURE_SHORT_LINKS = Batch(
     """\
 insert into short_link (
@@ -1325,3 +1337,28 @@ async def address_page(
 ) -> list[AddressPageRow]:
     """Read the addresses of a bucket in key order, to verify their keys."""
     return [AddressPageRow(*row) for row in await conn.fetch(_ADDRESS_PAGE, bucket, after, size)]
+
+
+_KNOWN_ADDRESSES = """\
+select address_key
+from address
+where bucket = $1 and address_key = any($2::bytea[])"""
+
+
+async def known_addresses(
+    conn: Connection, *, bucket: int, address_keys: list[bytes]
+) -> list[bytes]:
+    """Say which of these address keys of one bucket have an address, to verify that none was removed."""
+    return [row[0] for row in await conn.fetch(_KNOWN_ADDRESSES, bucket, address_keys)]
+
+
+_STRAY_STATES = """\
+select count(*) as stray_states
+from suppression
+where bucket not between 0 and 63 or brand_id <> all($1::int[])"""
+
+
+async def stray_states(conn: Connection, *, brand_ids: list[int]) -> int:
+    """Count suppressions of no bucket or of no brand."""
+    value: int = only(await conn.fetchrow(_STRAY_STATES, brand_ids))[0]
+    return value

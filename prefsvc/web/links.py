@@ -39,6 +39,7 @@ class Pressed:
     wants_everything: bool
     ticket: str
     evidence: dict[str, object]
+    body_was_read: bool
 
 
 async def get_link(request: web.Request) -> web.Response:
@@ -68,7 +69,10 @@ async def post_link(request: web.Request) -> web.Response:
     except AWAY as error:
         log.warning("database_away", kind=type(error).__name__)
         return _away(request)
-    return link_pages.done(request, followed, _done(service, token, recorded))
+    response = link_pages.done(request, followed, _done(service, token, recorded))
+    if not pressed.body_was_read:
+        response.force_close()  # what is left of the body is not the next request
+    return response
 
 
 async def post_undo(request: web.Request) -> web.Response:
@@ -109,20 +113,21 @@ async def _pressed(request: web.Request, service: Service, token: str) -> Presse
         bytes_max=service.settings.link_body_bytes_max,
         timeout_seconds=BODY_SECONDS,
     )
-    fields = parse_qs(body.decode("ascii", "replace"), max_num_fields=None)
+    fields = parse_qs((body or b"").decode("ascii", "replace"))
     nonce = fields.get(NONCE_FIELD, [""])[0]
     shown_at = tickets.shown_at(service.vault.nonce_key, token, nonce)
     evidence: dict[str, object] = {
         "user_agent": request.headers.get("User-Agent"),
         "content_type": request.headers.get("Content-Type"),
-        "body_bytes": len(body),
-        "says_one_click": b"List-Unsubscribe=One-Click" in body or b"One-Click" in body,
+        "says_one_click": b"One-Click" in (body or b""),
     }
     if shown_at:
         seconds = int((service.now() - shown_at).total_seconds())
         evidence |= {"seconds_on_page": seconds, "suspected_scanner": seconds < SCANNER_SECONDS}
     wants_everything = shown_at is not None and EVERYTHING_FIELD in fields
-    return Pressed(shown_at, wants_everything, fields.get(TICKET_FIELD, [""])[0], evidence)
+    return Pressed(
+        shown_at, wants_everything, fields.get(TICKET_FIELD, [""])[0], evidence, body is not None
+    )
 
 
 def _act(followed: Followed, pressed: Pressed, scope: Scope) -> Act:

@@ -174,7 +174,7 @@ def _change_document(channel: Channel, change: feeds.Change) -> dict[str, Any]:
         "position": change.position,
         "channel": channel,
         "address": change.address,
-        "sha256": change.sha256.hex() if change.sha256 else None,
+        "sha256": change.sha256.hex(),
         "scope": change.scope,
         "topic": change.topic or None,
         "reason": change.reason,

@@ -46,9 +46,15 @@ async def get_suppressions(request: web.Request) -> web.StreamResponse:
             response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
         timeout_seconds = service.settings.snapshot_timeout_seconds
-        await snapshots.write(
-            tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
-        )
+        try:
+            await snapshots.write(
+                tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
+            )
+        except BaseException:
+            # Too late for a problem document: breaking off is what a reader notices.
+            if request.transport:
+                request.transport.abort()
+            raise
     await response.write_eof()
     return response
 

@@ -4,7 +4,7 @@ select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
     a.sealed_sha256 as "sealed_sha256?"
 from preference_event as e
-join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.bucket = :bucket and e.brand_id = :brand_id
     and e.position > :after and e.position <= :upto
     and e.channel = :channel and e.effect <> 'none'
@@ -20,10 +20,11 @@ where bucket = :bucket and brand_id = :brand_id and position > :after
     and channel = :channel and effect = 'added'
 
 -- name: sealed_suppressions :many
--- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket.
-select s.address_key, a.sealed_sha256, s.scope, s.topic, s.reason, s.said_at, s.deadline_at
+-- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket; and of
+-- addresses whose row is gone, which is a fault and must not pass for a shorter list.
+select s.address_key, a.sealed_sha256 as "sealed_sha256?", s.scope, s.topic, s.reason, s.said_at, s.deadline_at
 from suppression as s
-join address as a on a.bucket = s.bucket and a.address_key = s.address_key
+left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.bucket = :bucket and s.brand_id = :brand_id and s.channel = :channel and s.active
-    and a.canonical is null and a.sealed_sha256 is not null
+    and a.canonical is null
 order by s.address_key, s.scope, s.topic, s.reason

@@ -97,3 +97,10 @@ values :each(
     signature::bytea
 )
 on conflict (bucket, brand_id, position) do nothing
+
+-- name: stray_events :value
+-- Count ledger rows of no bucket or of no brand, which nobody else would ever read.
+-- lint: all buckets, verification reads every row once
+select count(*) as stray_events
+from preference_event
+where bucket not between 0 and 63 or brand_id <> all(:brand_ids::int[])

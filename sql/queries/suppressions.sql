@@ -57,3 +57,16 @@ from address
 where bucket = :bucket and address_key > :after
 order by address_key
 limit :size
+
+-- name: known_addresses :values
+-- Say which of these address keys of one bucket have an address, to verify that none was removed.
+select address_key
+from address
+where bucket = :bucket and address_key = any(:address_keys::bytea[])
+
+-- name: stray_states :value
+-- Count suppressions of no bucket or of no brand.
+-- lint: all buckets, verification reads every row once
+select count(*) as stray_states
+from suppression
+where bucket not between 0 and 63 or brand_id <> all(:brand_ids::int[])

@@ -44,8 +44,18 @@ def test_root_has_an_unprivileged_account_run_it(data_dir):
     with running(data_dir) as engine:
         assert pwd.getpwuid(uid_of(engine.pid)).pw_name in {"prefsvc", "postgres", "nobody"}
         assert (data_dir / "postgres").stat().st_uid == uid_of(engine.pid)
-        groups = Path(f"/proc/{engine.pid}/status").read_text().split("Groups:")[1].split("\n")[0]
-        assert groups.strip() == ""
+
+
+@as_root
+def test_none_of_roots_groups_are_left_to_the_server(data_dir):
+    before = os.getgroups()
+    os.setgroups([4, 6])
+    try:
+        with running(data_dir) as engine:
+            status = Path(f"/proc/{engine.pid}/status").read_text()
+    finally:
+        os.setgroups(before)
+    assert status.split("Groups:")[1].split("\n")[0].strip() == ""
 
 
 @as_root

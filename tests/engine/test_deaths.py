@@ -93,7 +93,7 @@ async def test_a_busy_child_of_a_killed_server_does_not_hold_up_the_next(data_di
         await asyncio.to_thread(until, lambda: " DO" in command_of(child))
         kill(engine.pid)
         with pytest.raises(LOST):
-            await endless
+            await asyncio.wait_for(endless, 20)
         async with asyncpg.create_pool(engine.dsn, min_size=0) as pool:
             assert await answered(pool) == 1
         assert not is_alive(child)

@@ -1,7 +1,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 
 from prefsvc.brand import Brand, Support, check_together
 from prefsvc.errors import BrandRefusal, UnknownTopic
@@ -13,6 +13,7 @@ def brand(**changes):
     return Brand.from_toml(as_toml(small(**changes)), file="acme.toml")
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(documents())
 def test_a_stored_brand_reads_as_it_was_written(document):
     first = Brand.from_toml(as_toml(document), file="any.toml")

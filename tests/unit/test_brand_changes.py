@@ -1,4 +1,4 @@
-from hypothesis import given
+from hypothesis import given, settings
 
 from prefsvc.brand import Brand, difference
 from tests.unit.brand_documents import documents, small
@@ -12,6 +12,7 @@ NEWS = {"slug": "news", "name": "News", "channels": ["email"]}
 OFFERS = {"slug": "offers", "name": "Offers", "channels": ["email"]}
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(documents(), documents())
 def test_brands_differ_exactly_where_something_is_said(old, new):
     assert between(old, old) == []

@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefsvc.honour import CALENDAR_VERSION, Moments, deadline, is_known_calendar, rules_of
@@ -50,6 +50,7 @@ def test_a_new_year_observed_in_the_old_one_is_a_holiday_of_the_old_one(year):
     assert date(year, 12, 31) in holidays_of("US", year)
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(
     st.dates(date(2020, 1, 1), date(2030, 1, 1)),
     st.integers(1, 30),

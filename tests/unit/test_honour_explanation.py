@@ -2,7 +2,7 @@ import json
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from hypothesis import given
+from hypothesis import given, settings
 
 from prefsvc import honour
 from prefsvc.honour import CALENDAR_VERSION, Moments, Promise, Span, rules_of
@@ -146,6 +146,7 @@ def test_the_ledger_keeps_each_window_as_written_with_its_outcome():
     }
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(promises, opt_outs(), domains, zones)
 def test_any_deadline_can_be_kept_as_json_and_explained(promise, moments, domain, zone):
     found = of(honour.load_rules().values(), promise, moments, domain, zone)

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo, available_timezones
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from prefsvc import honour
@@ -81,6 +81,7 @@ def of(some_rules, promise, moments, domain, zone):
 rule_lists = st.lists(rules(), max_size=4, unique_by=lambda rule: rule.id)
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(rule_lists, promises, opt_outs(), domains, zones)
 def test_a_deadline_is_never_later_than_any_rule_that_applies(some, promise, moments, domain, zone):
     found = of(some, promise, moments, domain, zone)
@@ -94,6 +95,7 @@ def test_a_deadline_is_never_later_than_any_rule_that_applies(some, promise, mom
     assert [one.id for one in found.reckonings] == (expected or ["house-default"])
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(rule_lists, rules(), promises, opt_outs(), domains)
 def test_another_rule_never_moves_a_deadline_later(some, another, promise, moments, domain):
     without = of(some, promise, moments, domain, "America/New_York")
@@ -103,12 +105,14 @@ def test_another_rule_never_moves_a_deadline_later(some, another, promise, momen
     assert with_it.statutory_at <= without.statutory_at
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(rules(), opt_outs(), zones)
 def test_the_conservative_reading_is_never_later_than_the_statutory_one(rule, moments, zone):
     (found,) = of([rule], None, moments, None, zone).reckonings
     assert found.conservative_at <= found.statutory_at
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(rules(), opt_outs(), zones)
 def test_an_opt_out_that_comes_later_in_business_days_is_never_due_earlier(rule, moments, zone):
     assume(rule.window.unit == "business_days")
@@ -122,6 +126,7 @@ def test_an_opt_out_that_comes_later_in_business_days_is_never_due_earlier(rule,
     assert first.statutory_at <= second.statutory_at
 
 
+@settings(deadline=None)  # calendars load at their first use
 @given(rule_lists, promises, moments_in_time, domains, zones)
 def test_no_opt_out_falls_due_sooner_than_the_shortest_window(some, promise, moment, domain, zone):
     window = honour.shortest_window(some, promise, channel="email")

@@ -256,6 +256,12 @@ def test_a_copy_of_the_file_mints_by_itself(tmp_path):
     assert run.stdout == f"https://prefs.example.com/u/{seal(KEY, LINK)}\n"
 
 
+def test_the_command_prints_a_link(capsys):
+    links.main([KEY.text, "https://prefs.example.com", "sms", "+12025550123"])
+    token = seal(KEY, Link("sms", "+12025550123"))
+    assert capsys.readouterr().out == f"https://prefs.example.com/u/{token}\n"
+
+
 def test_the_command_refuses_a_damaged_key_without_showing_it(capsys):
     damaged = KEY.text[:-1]
     with pytest.raises(SystemExit):

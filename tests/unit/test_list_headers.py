@@ -7,7 +7,7 @@ from email.mime.multipart import MIMEMultipart
 from email.mime.text import MIMEText
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from prefsvc.links import Link, LinkKey, message_headers, seal
@@ -96,6 +96,7 @@ def headers_of(url, mailto=None):
     }
 
 
+@settings(deadline=None)  # it writes some twenty mails
 @given(URLS, MAILTOS)
 def test_every_way_to_write_a_mail_in_python_keeps_the_uris_whole(url, mailto):
     uris = [url] if mailto is None else [url, mailto]

@@ -111,6 +111,7 @@ def test_answers_are_shown_with_status_headers_and_examples(page):
     assert "default" in shown
     assert row(operation, "Location")[1] == "Where it can be read."
     assert '"opt_out_id": "0199f3a2' in shown
+    assert '"code": "invalid_address"' in shown
 
 
 def test_an_operation_says_which_key_it_needs(page):

@@ -32,6 +32,7 @@ _HOST = re.compile(r"[A-Za-z0-9.-]+")
 _PLAIN_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]*")
 _COMMENT_PIECE = re.compile(r"\\.|[()]|[^\\()]+|\\", re.DOTALL)
 _SHORT_TOKEN = re.compile(r"[a-z2-7]{1,62}")  # with "u+" within a local part's 64 octets
+_ENCODED_WORD = re.compile(rb"=\?[^?\s]{1,40}\?[BbQq]\?")  # RFC 2047 §2
 _ONE_CLICK_VALUE = re.compile(rb"[ \t]?" + ONE_CLICK.encode() + rb"(?:\r?\n)?")
 
 
@@ -110,7 +111,7 @@ def _count_findings(name: str, count: int) -> list[str]:
 
 
 def _value_findings(raw: bytes) -> Iterator[str]:
-    if b"=?" in raw:
+    if _ENCODED_WORD.search(raw):
         yield (
             "List-Unsubscribe was RFC 2047-encoded by a mail library, so no link is found in it: "
             "set prefsvc's value as it is, or let lines be 998 characters long."

@@ -3,8 +3,8 @@
 Every row is read again: positions must be dense up to the head, each seal must be its writer's, the
 running digest must pass through every checkpoint, each checkpoint must be signed, evidence must
 have the digest that the ledger keeps, every address must be there and have its key, and the
-suppressions must be what the ledger says follows. Checkpoints exported earlier are compared too: they prove what a database
-that was rolled back as a whole no longer shows.
+suppressions must be what the ledger says follows. Checkpoints exported earlier are compared too:
+they prove what a database that was rolled back as a whole no longer shows.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -126,7 +126,9 @@ async def verify(
         for bucket in range(BUCKET_COUNT):
             walk = _Walk(brand, bucket, first_digest(installation_id, brand.slug, bucket))
             kept = exported.get((brand.slug, bucket), ())
-            await _verify_place(tx, vault, installation_id, walk, heads, kept, findings)
+            await _verify_place(
+                tx, vault, installation_id, walk, heads=heads, kept=kept, findings=findings
+            )
     for bucket in range(BUCKET_COUNT):
         await _verify_addresses(tx, vault, bucket, findings)
     return findings
@@ -147,6 +149,7 @@ async def _verify_place(
     vault: Vault,
     installation_id: UUID,
     walk: _Walk,
+    *,
     heads: Mapping[Place, int],
     kept: Sequence[Exported],
     findings: Findings,

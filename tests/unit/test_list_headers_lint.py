@@ -21,6 +21,7 @@ SIGNED = (
         GOOD.replace("\r\n", "\n"),
         GOOD.replace("List-Unsubscribe:", "LIST-UNSUBSCRIBE:"),
         GOOD.replace("Post: ", "Post:"),
+        GOOD.replace("abc>", "abc?a=?b>"),
         SIGNED.format("LIST-UNSUBSCRIBE") + GOOD,
         SIGNED.format("Subject") + SIGNED.format("List-Unsubscribe") + GOOD,
     ],

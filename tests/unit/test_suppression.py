@@ -1,0 +1,264 @@
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from itertools import permutations
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from prefsvc.suppression import (
+    BLOCKED_BY_REASON,
+    LIFTING_SOURCES,
+    OPT_IN_SOURCES,
+    SAME_WORD,
+    Question,
+    Scope,
+    State,
+    decide,
+    obstacle,
+    parse_act,
+    parse_effect,
+    parse_reason,
+)
+
+START = datetime(2026, 1, 1, tzinfo=UTC)
+WINDOW = timedelta(days=10)
+NEWS, OFFERS = Scope("topic", "news"), Scope("topic", "offers")
+CHANNEL, BRAND, SHARING = Scope("channel"), Scope("brand"), Scope("third_party_sharing")
+SCOPES = (NEWS, OFFERS, CHANNEL, BRAND, SHARING)
+REASONS = tuple(BLOCKED_BY_REASON)
+CLASSES = ("marketing", "transactional", "service")
+
+
+@dataclass(frozen=True)
+class Said:
+    kind: str
+    hour: int
+    source: str = "sms_reply"
+    scope: Scope = CHANNEL
+    reason: str = "opt_out"
+    number: int = 0
+
+    @property
+    def state(self):
+        at = START + timedelta(hours=self.hour)
+        is_stop = self.kind == "opt_out"
+        due = at + WINDOW if is_stop else None
+        return State(self.scope, self.reason, is_stop, at, due, UUID(int=self.number))
+
+
+def stop(hour, **more):
+    return Said("opt_out", hour, **more)
+
+
+def start(hour, source="sms_reply", **more):
+    return Said("opt_in", hour, source, **more)
+
+
+def follows(said, standing=None):
+    """What stands, by slot, after these in this order."""
+    states = dict(standing or {})
+    for one in said:
+        _, state = decide(
+            one.kind,
+            states.get(one.state.slot),
+            one.state,
+            may_lift=one.source in LIFTING_SOURCES,
+        )
+        if state:
+            states[state.slot] = state
+    return states
+
+
+def suppressed(said):
+    return {slot for slot, state in follows(said).items() if state.active}
+
+
+acts = st.builds(
+    Said,
+    kind=st.sampled_from(["opt_out", "opt_in"]),
+    hour=st.integers(0, 4),
+    source=st.sampled_from(sorted(OPT_IN_SOURCES)),
+    scope=st.sampled_from([NEWS, CHANNEL, SHARING]),
+    reason=st.sampled_from(["opt_out", "undeliverable"]),
+    number=st.integers(1, 9),
+)
+
+
+def by_the_rule(said):
+    """The rule itself (RULES S-20, P-08): a stop stands unless the person's own later word lifts it."""
+    stops, starts = {}, {}
+    for one in said:
+        if one.kind == "opt_out":
+            stops[one.state.slot] = max(one.hour, stops.get(one.state.slot, -1))
+        elif one.source in LIFTING_SOURCES:
+            starts[one.state.slot] = max(one.hour, starts.get(one.state.slot, -1))
+    return {slot for slot, hour in stops.items() if hour >= starts.get(slot, -1)}
+
+
+@given(st.lists(acts, max_size=8).flatmap(lambda said: st.tuples(st.just(said), st.permutations(said))))
+def test_any_order_leads_to_the_same_suppressions(both):
+    said, shuffled = both
+    assert suppressed(said) == suppressed(shuffled) == by_the_rule(said)
+
+
+@given(st.lists(acts, min_size=1, max_size=6), st.data())
+def test_a_duplicate_at_any_later_place_changes_nothing(said, data):
+    again = data.draw(st.sampled_from(said))
+    place = data.draw(st.integers(said.index(again) + 1, len(said)))
+    assert suppressed([*said[:place], again, *said[place:]]) == suppressed(said)
+
+
+@given(st.lists(acts, max_size=8).flatmap(lambda said: st.tuples(st.just(said), st.permutations(said))))
+def test_no_order_makes_a_deadline_later_than_the_order_of_saying(both):
+    said, shuffled = both
+    as_said = follows(sorted(said, key=lambda one: (one.hour, one.kind == "opt_out")))
+    for slot, state in follows(shuffled).items():
+        if state.active:
+            assert state.deadline_at <= as_said[slot].deadline_at
+
+
+@pytest.mark.parametrize("order", permutations([stop(1), start(1), stop(1), start(1)]))
+def test_stop_wins_a_tie_in_every_order(order):
+    assert suppressed(order)
+
+
+@pytest.mark.parametrize("order", permutations([stop(1), start(2), stop(1), start(2)]))
+def test_a_later_start_wins_in_every_order(order):
+    assert not suppressed(order)
+
+
+@pytest.mark.parametrize("order", permutations([stop(1), start(3), stop(5)]))
+def test_a_start_from_between_two_stops_lifts_nothing(order):
+    assert suppressed(order)
+
+
+def test_a_stop_said_again_keeps_its_first_deadline():
+    first = stop(1).state
+    for hour in (1, 2, 100):
+        effect, state = decide("opt_out", first, stop(hour, number=7).state, may_lift=True)
+        assert effect == "none"
+        assert (state.deadline_at, state.event_id) == (first.deadline_at, first.event_id)
+
+
+def test_a_stop_said_again_at_once_leaves_the_state_as_it_is():
+    first = stop(1).state
+    soon = replace(first, said_at=first.said_at + SAME_WORD - timedelta(microseconds=1))
+    assert decide("opt_out", first, soon, may_lift=True)[1] is first
+
+
+def test_a_stop_said_earlier_is_due_earlier():
+    effect, state = decide("opt_out", stop(5).state, stop(1, number=7).state, may_lift=True)
+    assert effect == "added"
+    assert (state.deadline_at, state.event_id) == (stop(1).state.deadline_at, UUID(int=7))
+    assert state.said_at == stop(5).state.said_at
+
+
+def test_a_stop_older_than_a_start_changes_nothing():
+    standing = start(5).state
+    assert decide("opt_out", standing, stop(4).state, may_lift=True) == ("none", standing)
+
+
+@pytest.mark.parametrize("source", sorted(OPT_IN_SOURCES - LIFTING_SOURCES))
+def test_what_is_not_the_persons_own_word_lifts_nothing(source):
+    standing = stop(1).state
+    assert decide("opt_in", standing, start(9, source).state, may_lift=False) == ("none", standing)
+    # Nor does it hold off an older stop that arrives late.
+    assert suppressed([start(9, source), stop(1)])
+
+
+@pytest.mark.parametrize("source", ["import", "purchase", "form", "registration"])
+def test_imports_purchases_and_forms_are_not_the_persons_own_word(source):
+    assert source in OPT_IN_SOURCES - LIFTING_SOURCES
+
+
+@given(st.lists(acts, max_size=6), acts)
+def test_clearing_one_scope_and_reason_clears_no_other(said, clearing):
+    before = follows(said)
+    after = follows([replace(clearing, kind="opt_in")], before)
+    untouched = before.keys() - {clearing.state.slot}
+    assert {slot: after[slot] for slot in untouched} == {slot: before[slot] for slot in untouched}
+
+
+def covered(scope, question):
+    standing = replace(stop(1).state, scope=scope)
+    return obstacle([standing], question) is not None
+
+
+@pytest.mark.parametrize("topic", ["news", "offers", ""])
+@pytest.mark.parametrize("scope", [CHANNEL, BRAND])
+def test_a_wider_scope_covers_every_topic(scope, topic):
+    assert covered(scope, Question(topic))
+
+
+def test_a_topic_covers_itself_alone():
+    assert covered(NEWS, Question("news"))
+    assert not covered(NEWS, Question("offers"))
+    assert not covered(NEWS, Question())
+
+
+@given(st.permutations([NEWS, CHANNEL, BRAND]))
+def test_the_widest_is_named_whatever_the_order(order):
+    states = [replace(stop(n).state, scope=scope) for n, scope in enumerate(order)]
+    assert obstacle(states, Question("news")).scope == BRAND
+
+
+def test_lifting_a_topic_leaves_the_wider_opt_out_standing():
+    states = follows([stop(1, scope=BRAND), stop(1, scope=NEWS), start(2, scope=NEWS)])
+    assert obstacle(states.values(), Question("news")).scope == BRAND
+
+
+@pytest.mark.parametrize("scope", [NEWS, CHANNEL, BRAND])
+def test_sharing_is_independent_of_messages(scope):  # RULES P-12
+    sharing = Question("news", purpose="third_party_sharing")
+    assert not covered(scope, sharing)
+    assert covered(SHARING, sharing)
+    assert not covered(SHARING, Question("news"))
+
+
+@pytest.mark.parametrize("message_class", CLASSES)
+def test_an_opt_out_of_sharing_covers_every_message_class(message_class):
+    assert covered(SHARING, Question("", message_class, "third_party_sharing"))
+
+
+@pytest.mark.parametrize("reason", REASONS)
+@pytest.mark.parametrize("message_class", CLASSES)
+def test_each_reason_covers_its_message_classes(reason, message_class):
+    blocked = {
+        "opt_out": {"marketing"},
+        "complaint": {"marketing"},
+        "undeliverable": {"marketing", "transactional", "service"},
+        "deactivated": {"marketing", "service"},
+        "restriction": {"marketing", "service"},
+    }
+    standing = replace(stop(1).state, reason=reason)
+    is_covered = obstacle([standing], Question(message_class=message_class)) is not None
+    assert is_covered == (message_class in blocked[reason])
+
+
+@given(st.sampled_from(SCOPES), st.sampled_from(REASONS), st.sampled_from(CLASSES))
+def test_what_is_lifted_is_no_obstacle(scope, reason, message_class):
+    lifted = replace(start(1).state, scope=scope, reason=reason)
+    for purpose in ("message", "third_party_sharing"):
+        assert obstacle([lifted], Question("news", message_class, purpose)) is None
+
+
+@pytest.mark.parametrize(("kind", "topic"), [("topic", ""), ("channel", "news"), ("brand", "news")])
+def test_a_topic_belongs_to_topic_scope_alone(kind, topic):
+    with pytest.raises(ValueError, match="topic"):
+        Scope(kind, topic)
+
+
+@pytest.mark.parametrize(
+    ("parse", "words"),
+    [
+        (parse_reason, REASONS),
+        (parse_act, ("opt_out", "opt_in")),
+        (parse_effect, ("added", "lifted", "none")),
+    ],
+)
+def test_words_are_read_back_and_others_are_faults(parse, words):
+    assert [parse(word) for word in words] == list(words)
+    with pytest.raises(KeyError):
+        parse("nonsense")

@@ -2,23 +2,24 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
+import asyncpg
 import structlog
 from aiohttp import web
 
 from prefsvc import brands, installation
 from prefsvc.brand import Brand
 from prefsvc.brands import Applied
-from prefsvc.db.connection import Clock, Database, connect, single, wall_clock
+from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
-from prefsvc.errors import BrandRefusal
+from prefsvc.errors import BrandRefusal, DatabaseUnreachable
 from prefsvc.settings import Settings
 from prefsvc.sms.webhook import post_message
 from prefsvc.vault import Vault
-from prefsvc.web.problems import problems
+from prefsvc.web.problems import AWAY, problems
 from prefsvc.web.requests import requests
 from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
@@ -27,13 +28,20 @@ log = structlog.get_logger()
 
 TWILIO_ROUTE = "/hooks/twilio/messages"
 
+_UNREACHABLE = (
+    *AWAY,
+    asyncpg.InvalidAuthorizationSpecificationError,
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
+
 
 @asynccontextmanager
 async def opened(
     settings: Settings, vault: Vault, dsn: str, *, clock: Clock = wall_clock
 ) -> AsyncIterator[Service]:
     """Migrate the database, recognise the installation and open the service for the block."""
-    async with single(dsn, connect_timeout_seconds=settings.connect_timeout_seconds) as conn:
+    async with reached(settings, dsn) as conn:
         for name in await migrate(conn):
             log.info("migrated", migration=name)
     async with database(settings, dsn, clock=clock) as db:
@@ -42,6 +50,22 @@ async def opened(
         async with db.read() as tx:
             book = await brands.load(tx, vault.token_masters)
         yield Service(settings, db, vault, known, book)
+
+
+@asynccontextmanager
+async def reached(settings: Settings, dsn: str) -> AsyncIterator[PlainConnection]:
+    """Open one connection, or refuse with what an operator can look at."""
+    async with AsyncExitStack() as stack:
+        seconds = settings.connect_timeout_seconds
+        try:
+            conn = await stack.enter_async_context(single(dsn, connect_timeout_seconds=seconds))
+        except _UNREACHABLE as error:
+            # Which kind it is says enough; the driver's own words may repeat the URL.
+            raise DatabaseUnreachable(
+                f"The database cannot be reached ({type(error).__name__}): check "
+                "PREFSVC_DATABASE_URL, that the server runs and that it lets us in."
+            ) from error
+        yield conn
 
 
 @asynccontextmanager

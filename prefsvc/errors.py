@@ -363,3 +363,15 @@ class PublicUrlInsecure(Refusal):
     """One-click headers need an https:// address; set PREFSVC_PUBLIC_URL to the public one."""
 
     code = "public_url_insecure"
+
+
+class InvalidLinkContent(Refusal):
+    """This does not fit into a link; docs/tokens.md has the limits."""
+
+    code = "invalid_link_content"
+
+
+class DatabaseUnreachable(Refusal):
+    """The database cannot be reached; check PREFSVC_DATABASE_URL and that the server runs."""
+
+    code = "database_unreachable"

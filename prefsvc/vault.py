@@ -6,7 +6,6 @@ address in two.
 """
 
 import base64
-import binascii
 import hashlib
 import os
 import secrets
@@ -77,7 +76,7 @@ def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
     def secret(name: str) -> list[bytes]:
         given = getattr(settings, name)
         text = given.get_secret_value() if given else _read(folder / name)
-        return [_decode(name, part) for part in text.replace(",", "\n").split()]
+        return _decoded(name, text.replace(",", "\n").split())
 
     return _vault(secret, _twilio_tokens(settings))
 
@@ -103,34 +102,53 @@ def _vault(secret: Callable[[str], list[bytes]], twilio_tokens: list[str]) -> Va
 
 def make_secrets(folder: Path) -> list[Path]:
     """Make the secrets that are missing, each readable by its owner alone; return those made."""
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    made = [
-        path
-        for name, size in SECRET_BYTES.items()
-        if write_secret(path := folder / name, base64.b64encode(secrets.token_bytes(size)).decode())
-    ]
-    write_secret(folder / DEMO_TWILIO_FILE, secrets.token_hex(16))
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        made = [
+            path
+            for name, size in SECRET_BYTES.items()
+            if write_secret(path := folder / name, _base64(secrets.token_bytes(size)))
+        ]
+        write_secret(folder / DEMO_TWILIO_FILE, secrets.token_hex(16))
+    except OSError as e:
+        raise SecretUnreadable(f"Secrets cannot be kept in {folder}: {e.strerror}.") from e
     return made
 
 
 def write_secret(path: Path, text: str) -> bool:
     """Write a secret for its owner alone, unless there is one; say whether it was written."""
+    if path.exists():
+        return False
+    # Whole or not at all, whoever is killed or reads meanwhile: only a link cannot overwrite.
+    draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+        path.hardlink_to(draft)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text + "\n")
-        file.flush()
-        os.fsync(file.fileno())
+    finally:
+        draft.unlink()
+    _flush(path.parent)
     return True
+
+
+def _flush(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _twilio_tokens(settings: Settings) -> list[str]:
     if settings.twilio_auth_tokens:
         return [token.get_secret_value() for token in settings.twilio_auth_tokens]
     path = settings.secrets_folder / DEMO_TWILIO_FILE
-    return path.read_text().replace(",", "\n").split() if path.is_file() else []
+    return _read(path).replace(",", "\n").split() if path.is_file() else []
 
 
 def _account_and_token(text: str) -> tuple[str, str]:
@@ -148,12 +166,22 @@ def _read(path: Path) -> str:
         ) from None
     except OSError as e:
         raise SecretUnreadable(f"The secret file {path} cannot be read: {e.strerror}.") from e
+    except UnicodeDecodeError:
+        raise SecretUnreadable(f"The secret file {path} is not base64 text.") from None
+
+
+def _decoded(name: str, parts: list[str]) -> list[bytes]:
+    if not parts or (len(parts) > 1 and name != "token_keys"):
+        raise SecretUnreadable(
+            f"The secret {name} must be one key, not {len(parts)}; only token_keys may be several."
+        )
+    return [_decode(name, part) for part in parts]
 
 
 def _decode(name: str, text: str) -> bytes:
     try:
         raw = base64.b64decode(text, validate=True)
-    except binascii.Error:
+    except ValueError:  # not base64, or not even ASCII
         raw = b""
     if len(raw) != SECRET_BYTES[name]:
         raise SecretUnreadable(
@@ -161,6 +189,10 @@ def _decode(name: str, text: str) -> bytes:
             "`prefsvc secrets make` makes a good one."
         )
     return raw
+
+
+def _base64(raw: bytes) -> str:
+    return base64.b64encode(raw).decode()
 
 
 def _derive(key: bytes, info: bytes) -> bytes:

@@ -4,6 +4,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from prefsvc import api_keys, app, brands, senders
@@ -14,6 +15,10 @@ from tests.support.cast import ORIGIN, TWILIO_TOKEN, Clock, acme, globex
 
 ROOT = Path(__file__).parents[1]
 CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or ROOT.parent / "shared" / "corpora")
+
+# How long an example takes depends on what else the machine does: no claim of ours.
+hypothesis.settings.register_profile("prefsvc", deadline=None)
+hypothesis.settings.load_profile("prefsvc")
 
 TABLES = (
     "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",

@@ -12,7 +12,7 @@ from prefsvc import app, brands, installation
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.db import queries
-from prefsvc.db.connection import Database, PlainConnection, single
+from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal
 from prefsvc.settings import Settings
@@ -78,13 +78,12 @@ def _there(settings: Settings) -> Iterator[Finding]:
         yield Finding("not as it should be", mend=str(refusal))
     except AWAY as error:
         yield Finding(
-            f"the database cannot be reached ({type(error).__name__})",
-            mend="check PREFSVC_DATABASE_URL, that the server runs and that it lets us in",
+            f"the database went away ({type(error).__name__})", mend="look at its log, try again"
         )
 
 
 async def _database(settings: Settings, vault: Vault, dsn: str) -> list[Finding]:
-    async with single(dsn, connect_timeout_seconds=settings.connect_timeout_seconds) as conn:
+    async with app.reached(settings, dsn) as conn:
         findings = await _server(conn)
         schema = await status(conn)
     if schema.state != "current":

@@ -1,5 +1,6 @@
 """`prefsvc keys`: API keys, shown once, stored as digests."""
 
+import sys
 from argparse import Namespace
 
 from prefsvc import api_keys, senders
@@ -32,7 +33,7 @@ def _create(settings: Settings, given: Namespace) -> int:
             return await api_keys.create(tx, label=given.label, brand=brand, sender=sender)
 
     if given.sender and not given.brand:
-        print("prefsvc: --sender needs --brand, whose sender it is.")
+        print("prefsvc: --sender needs --brand, whose sender it is.", file=sys.stderr)
         return 2
     print(with_service(settings, work))
     return 0

@@ -41,9 +41,12 @@ def _verify(settings: Settings, given: Namespace) -> int:
     async def work(service: Service) -> Findings:
         async with service.database.read(snapshot=True) as tx:
             await tx.conn.execute("set local statement_timeout = 0")
-            return await verify(
+            found = await verify(
                 tx, service.vault, service.installation.installation_id, service.book, exported
             )
+        for slug in sorted({slug for slug, _ in exported} - service.book.by_slug.keys()):
+            found.wrong.append(f"checkpoints were exported of brand {slug}, which is gone")
+        return found
 
     findings = with_service(settings, work)
     for sentence in findings.wrong[:WRONG_SHOWN_MAX]:

@@ -7,10 +7,10 @@ from prefsvc.address import CHANNELS, Address
 from prefsvc.brands import AppliedBrand
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
-from prefsvc.links import Link
 from prefsvc.opt_outs import Recipient
 from prefsvc.settings import Settings
 from prefsvc.short_links import Wanted
+from prefsvc.web.link_api import link_of
 
 
 def add_to(commands: Commands) -> None:
@@ -42,13 +42,15 @@ def _mint(settings: Settings, given: Namespace) -> int:
 
 async def _sealed(service: Service, brand: AppliedBrand, given: Namespace) -> str:
     address = Address.for_opt_out(given.channel, given.address)
-    link = Link(given.channel, address.as_written, given.topic, given.mailshot, given.language)
+    link = link_of(address, given.topic, given.mailshot, given.language)
     return links.seal(service.book.keyring.key(brand.slug), link)
 
 
 async def _short(service: Service, brand: AppliedBrand, given: Namespace) -> str:
-    recipient = Recipient.of(Address.for_opt_out(given.channel, given.address), service.vault)
-    wanted = Wanted(recipient, given.topic, given.mailshot, given.language)
+    address = Address.for_opt_out(given.channel, given.address)
+    link = link_of(address, given.topic, given.mailshot, given.language)  # the same limits
+    recipient = Recipient.of(address, service.vault)
+    wanted = Wanted(recipient, link.topic, link.mailshot, link.language)
     async with service.database.transaction() as tx:
         [token] = await short_links.mint(tx, service.book.keyring, brand, [wanted])
     return token

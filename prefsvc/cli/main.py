@@ -1,11 +1,13 @@
 """Which commands there are, and how their refusals reach the terminal."""
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 
 from pydantic import ValidationError
 
+from prefsvc import logs
 from prefsvc.cli import brands, doctor, keys, ledger, links, secrets, senders, serve
 from prefsvc.errors import Refusal
 from prefsvc.settings import Settings
@@ -21,13 +23,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValidationError as error:
         _say_settings(error)
         return 2
+    logs.configure(settings.log_level)
     try:
         code: int = given.run(settings, given)
+        sys.stdout.flush()
     except Refusal as refusal:
         print(f"prefsvc: {refusal}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head` has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
     return code
 
 

@@ -12,12 +12,12 @@ from pathlib import Path
 import structlog
 from aiohttp import web
 
-from prefsvc import app, engine, logs
+from prefsvc import app, engine
 from prefsvc.cli import welcome
 from prefsvc.cli.context import Commands, vault_of
 from prefsvc.doors import Service
 from prefsvc.engine import Engine
-from prefsvc.errors import AddressInUse
+from prefsvc.errors import AddressInUse, BrandRefusal
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
 
@@ -32,7 +32,6 @@ def add_to(commands: Commands) -> None:
 
 def serve(settings: Settings, _: Namespace) -> int:
     """Serve until SIGTERM or SIGINT; then finish what was begun and stop."""
-    logs.configure(settings.log_level)
     with _listening(settings) as listener, _database(settings) as (dsn, running):
         bound = settings.model_copy(update={"port": listener.getsockname()[1]})
         vault = vault_of(settings)
@@ -61,7 +60,7 @@ def _listening(settings: Settings) -> Iterator[socket.socket]:
         except OSError as error:
             raise AddressInUse(
                 f"Cannot listen on {settings.host}:{settings.port} ({error.strerror}). Stop what "
-                "does, or set PREFSVC_PORT."
+                "listens there, or set PREFSVC_HOST and PREFSVC_PORT."
             ) from error
         yield listener
 
@@ -144,6 +143,8 @@ async def _apply_brands(service: Service, *, is_embedded: bool) -> bool:
     if folder is None and not is_new:
         return False
     files = sorted((folder or examples()).glob("*.toml"))
+    if not files:
+        raise BrandRefusal(f"PREFSVC_BRANDS_DIR ({folder}) has no *.toml file.")
     for applied in await app.apply_brands(service, files):
         if applied.changes:
             log.info("brand_applied", brand=applied.slug, changes=len(applied.changes))

@@ -22,14 +22,14 @@ join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.brand_id = $1 and s.channel = $2 and s.active and a.canonical is not null
 """
 _JSON_LINE = f"""
-select '{{"channel":"' || s.channel || '",' || {{address}} || '"sha256":"' || {_SHA256}
+select '{{"channel":"' || s.channel || '",' || @address@ || '"sha256":"' || {_SHA256}
     || '","scope":"' || s.scope
     || '","topic":' || coalesce(to_json(nullif(s.topic, ''))::text, 'null')
     || ',"reason":"' || s.reason || '","since":"' || {_SINCE} || '","deadline_at":"' || {_DEADLINE}
     || '"}}' as line
 {_FROM}"""
 _CSV_LINE = f"""
-select s.channel, {{address}} as address, {_SHA256} as sha256, s.scope, s.topic, s.reason,
+select s.channel, @address@ as address, {_SHA256} as sha256, s.scope, s.topic, s.reason,
     {_SINCE} as since, {_DEADLINE} as deadline_at
 {_FROM}"""
 
@@ -57,7 +57,7 @@ async def copy_suppressions(
         address = "null::text" if is_hashed else "a.canonical"
         query, delimiter, quote = _CSV_LINE, ",", '"'
     await conn.copy_from_query(
-        query.format(address=address),
+        query.replace("@address@", address),
         brand_id,
         channel,
         output=output,

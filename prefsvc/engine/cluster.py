@@ -29,7 +29,10 @@ def major_of(cluster: Path) -> int:
     """Return which major version made a cluster."""
     text = (cluster / "PG_VERSION").read_text("ascii", errors="replace").strip()
     if not text.isdecimal():
-        raise ForeignMajorVersion(f"{cluster} was made by PostgreSQL {text}, which is too old")
+        raise ForeignMajorVersion(
+            f"{cluster} was made by PostgreSQL {text}, which is too old; dump it with that version "
+            "and restore the dump into a new data directory"
+        )
     return int(text)
 
 
@@ -75,7 +78,8 @@ def _overwrite(file: Path, text: str) -> None:
 @contextmanager
 def _scratch(place: Path) -> Iterator[Path]:
     prefix = f"{place.name}.making-"
-    for left in place.parent.glob(f"{prefix}*"):  # by one that was killed at it
+    kin = place.name.partition("-")[0]  # elsewhere, clusters have the data directory's mark first
+    for left in place.parent.glob(f"{kin}*.making-*"):  # by one that was killed at it
         leftovers.end(left)
         shutil.rmtree(left, ignore_errors=True)
     scratch = Path(tempfile.mkdtemp(prefix=prefix, dir=place.parent))

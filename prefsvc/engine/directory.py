@@ -50,7 +50,10 @@ class DataDirectory:
         if not any(here.iterdir()):
             return None
         if not (here / "PG_VERSION").is_file():
-            raise DataDirectoryUnusable(f"{here} holds something that is not a PostgreSQL cluster")
+            raise DataDirectoryUnusable(
+                f"{here} holds something that is not a PostgreSQL cluster; move it away, or use "
+                "another data directory"
+            )
         return here
 
     def _pointed_to(self) -> Path:

@@ -34,7 +34,7 @@ def _stop_all(cluster: Path, lock_file: Path) -> None:
     server = server_pid(lock_file)
     if server in processes(cluster):
         _refuse_foreign(server, cluster)
-        os.kill(server, signal.SIGINT)
+        _signal(server, signal.SIGINT)
         _wait(cluster, _FAST_SHUTDOWN_SECONDS)
     end(cluster)
 
@@ -46,9 +46,13 @@ def end(cluster: Path) -> None:
     """
     for way in (signal.SIGQUIT, signal.SIGKILL):
         for pid in processes(cluster):
-            with suppress(ProcessLookupError):
-                os.kill(pid, way)
+            _signal(pid, way)
         _wait(cluster, _END_SECONDS)
+
+
+def _signal(pid: int, way: signal.Signals) -> None:
+    with suppress(ProcessLookupError):  # it has just ended
+        os.kill(pid, way)
 
 
 def server_pid(lock_file: Path) -> int:

@@ -28,20 +28,13 @@ class Notice:
 
     @property
     def is_serving(self) -> bool:
-        """Whether a living service's server can be connected to."""
-        ready = self.kind == "service" and bool(self.sockets) and self.is_alive
-        return ready and sockets.answers(Path(self.sockets))
+        """Whether it is a service whose server can be connected to.
 
-    @property
-    def is_alive(self) -> bool:
-        """Whether the process that wrote it still runs."""
-        try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
-            return False
-        except PermissionError:
-            return True
-        return True
+        For a directory whose lock is held: then the notice is the holder's. Its process is not
+        looked for, since it may run in another container.
+        """
+        is_ready = self.kind == "service" and bool(self.sockets)
+        return is_ready and sockets.answers(Path(self.sockets))
 
 
 def read(directory: DataDirectory) -> Notice | None:
@@ -110,7 +103,7 @@ def claimed(directory: DataDirectory, kind: Kind, patience_seconds: float) -> It
 def _refuse_or_wait(
     directory: DataDirectory, kind: Kind, holder: Notice | None, deadline: float
 ) -> None:
-    if kind == "service" and holder and holder.kind == "service" and holder.is_alive:
+    if kind == "service" and holder and holder.kind == "service":
         raise EngineInUse(
             f"another prefsvc (process {holder.pid}) already serves {directory.root}; stop it "
             "first, or give this one a data directory of its own"

@@ -9,11 +9,11 @@ import msgspec
 import yaml
 from aiohttp import web
 
-from prefsvc.web.docs_page import problems_of, render_docs
+from prefsvc.web.docs_page import Problem, problems_of, render_docs
 from prefsvc.web.html_page import Page, page_response
 from prefsvc.web.page_texts import accepted_languages, page_language
 from prefsvc.web.pages import Frame, HomePage, render
-from prefsvc.web.problems import STATUS
+from prefsvc.web.problems import FAULTS, STATUS
 
 
 @cache
@@ -34,7 +34,8 @@ def contract() -> dict[str, Any]:
 
 @cache
 def _page() -> Page:
-    return render_docs(contract(), problems_of(STATUS))
+    faults = [Problem(code, status, sentence) for status, code, sentence in FAULTS]
+    return render_docs(contract(), [*problems_of(STATUS), *faults])
 
 
 async def get_openapi_yaml(_: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from prefsvc.errors import Refusal
 from prefsvc.web.docs_command import Content, Example, Parameter, command
@@ -185,18 +186,21 @@ class _Reader:
                 media_type,
                 self.schemas.type_of(schema),
                 tuple(self.schemas.rows(schema)),
-                tuple(self._examples(node, schema)),
+                tuple(
+                    Example(title, _written(value, media_type))
+                    for title, value in self._examples(node, schema)
+                ),
             )
 
-    def _examples(self, node: Node, schema: Schema) -> Iterator[Example]:
+    def _examples(self, node: Node, schema: Schema) -> Iterator[tuple[str, Any]]:
         for name, one in node.get("examples", {}).items():
             example = self.schemas.resolve(one)
-            yield Example(example.get("summary", name), _written(example["value"]))
+            yield example.get("summary", name), example["value"]
         if "example" in node:
-            yield Example("Example", _written(node["example"]))
+            yield "Example", node["example"]
         if "examples" not in node and "example" not in node:
             for value in self.schemas.resolve(schema).get("examples", []):
-                yield Example("Example", _written(value))
+                yield "Example", value
 
     def _answers(self, responses: Node) -> Iterator[Answer]:
         for status, one in responses.items():
@@ -226,6 +230,10 @@ def _example_phrase(node: Node) -> tuple[str, ...]:
     return (f"example {node['example']}",) if "example" in node else ()
 
 
-def _written(value: object) -> str:
+def _written(value: object, media_type: str) -> str:
     """Return an example as it goes over the wire; text is text."""
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and media_type == "application/x-www-form-urlencoded":
+        return urlencode(value)
+    return json.dumps(value, indent=2, ensure_ascii=False)

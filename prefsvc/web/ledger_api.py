@@ -10,6 +10,7 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.opt_out_api import moment
+from prefsvc.web.problems import breaking_off
 
 PAGE_ROWS = 1000
 
@@ -21,9 +22,10 @@ async def get_checkpoints(request: web.Request) -> web.StreamResponse:
         headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"}
     )
     await response.prepare(request)
-    async with entry.service.database.read() as tx:
-        async for line in checkpoint_lines(tx, entry):
-            await response.write(line)
+    with breaking_off(request):
+        async with entry.service.database.read() as tx:
+            async for line in checkpoint_lines(tx, entry):
+                await response.write(line)
     await response.write_eof()
     return response
 

@@ -10,7 +10,13 @@ from aiohttp import web
 from prefsvc import links, short_links
 from prefsvc.address import Address, Channel
 from prefsvc.doors import SERVICE
-from prefsvc.errors import BodyTooLarge, NotMarketing, PublicUrlInsecure, Refusal
+from prefsvc.errors import (
+    BodyTooLarge,
+    InvalidLinkContent,
+    NotMarketing,
+    PublicUrlInsecure,
+    Refusal,
+)
 from prefsvc.links import Link
 from prefsvc.opt_outs import Recipient
 from prefsvc.short_links import Wanted
@@ -206,6 +212,19 @@ async def _mint(entry: Entry, bodies: Sequence[LinkBody]) -> list[str | Refusal]
 
 
 def _link(body: LinkBody) -> Link:
-    # Read once here, so that a link is never minted for what could not be recorded.
-    written = Address.for_opt_out(body.channel, body.address).as_written
-    return Link(body.channel, written, body.topic, body.mailshot, body.language)
+    return link_of(
+        Address.for_opt_out(body.channel, body.address), body.topic, body.mailshot, body.language
+    )
+
+
+def link_of(
+    address: Address, topic: str | None, mailshot: str | None, language: str | None
+) -> Link:
+    """Return what a sealed link is to say; refuse what does not fit into one.
+
+    The address was read first, so that no link is minted for what could not be recorded.
+    """
+    try:
+        return Link(address.channel, address.as_written, topic, mailshot, language)
+    except ValueError as error:
+        raise InvalidLinkContent(f"This does not fit into a link: {error}.") from None

@@ -55,7 +55,8 @@ def _keys(entry: Entry, channel: Channel, body: CheckBody) -> list[bytes | None]
     if (body.addresses is None) == (body.sha256 is None):
         raise InvalidBody("Give either addresses or sha256.", pointer="/addresses")
     wanted = body.addresses if body.addresses is not None else body.sha256 or []
-    if not 1 <= len(wanted) <= (most := entry.service.settings.check_addresses_max):
+    most = entry.service.settings.check_addresses_max
+    if not 1 <= len(wanted) <= most:
         raise InvalidBody(f"Give 1 to {most} at once.", pointer="/addresses")
     read = _key_of_address if body.addresses is not None else _key_of_sha256
     return [read(entry, channel, text) for text in wanted]

@@ -5,7 +5,8 @@ neither an address nor a token may come back in an error.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import asyncpg
@@ -31,6 +32,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.InvalidApiKey: 401,
     errors.InvalidBody: 400,
     errors.InvalidCursor: 422,
+    errors.InvalidLinkContent: 422,
     errors.InvalidParameter: 400,
     errors.InvalidToken: 404,
     errors.MethodNotAllowed: 405,
@@ -51,11 +53,19 @@ STATUS: dict[type[errors.Refusal], int] = {
 }
 """Refusals that the HTTP doors give; those of the command line alone are not among them."""
 
-_FAULT = ("fault", "Something failed here, not in your request; nothing was lost. Try it again.")
+_FAULT = (
+    500,
+    "fault",
+    "Something failed here, not in your request; nothing was lost. Try it again.",
+)
 _AWAY = (
+    503,
     "database_away",
     "The database does not answer; nothing was recorded. Try it again shortly.",
 )
+FAULTS = (_FAULT, _AWAY)
+"""Our own failures, each with its status, code and sentence."""
+
 RETRY_AFTER_SECONDS = 5
 
 AWAY = (
@@ -88,11 +98,26 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         raise
     except AWAY as error:
         log.warning("database_away", kind=type(error).__name__)
-        return problem(503, *_AWAY, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
+        return problem(*_AWAY, headers={"Retry-After": str(RETRY_AFTER_SECONDS)})
     except Exception as error:  # noqa: BLE001 - the last resort: a fault is a 500, and loud
         # Not log.exception: a traceback's message may hold what the caller sent.
         log.error("fault", kind=type(error).__name__, where=origin_of(error))  # noqa: TRY400
-        return problem(500, *_FAULT)
+        return problem(*_FAULT)
+
+
+@contextmanager
+def breaking_off(request: web.Request) -> Iterator[None]:
+    """Break the connection off where a stream fails: it is too late for a problem document.
+
+    A reader notices that the last line, or the last chunk, never came.
+    """
+    try:
+        yield
+    except BaseException as error:
+        log.error("stream_broken", kind=type(error).__name__, where=origin_of(error))  # noqa: TRY400
+        if request.transport:
+            request.transport.abort()
+        raise
 
 
 def of_refusal(refusal: errors.Refusal) -> web.Response:

@@ -14,6 +14,7 @@ from prefsvc.snapshots import Wanted
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import one_of, query
 from prefsvc.web.opt_out_api import moment
+from prefsvc.web.problems import breaking_off
 
 CONTENT_TYPES: dict[SnapshotFormat, str] = {
     "ndjson": "application/x-ndjson",
@@ -46,15 +47,10 @@ async def get_suppressions(request: web.Request) -> web.StreamResponse:
             response.enable_compression(web.ContentCoding.gzip)
         await response.prepare(request)
         timeout_seconds = service.settings.snapshot_timeout_seconds
-        try:
+        with breaking_off(request):
             await snapshots.write(
                 tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
             )
-        except BaseException:
-            # Too late for a problem document: breaking off is what a reader notices.
-            if request.transport:
-                request.transport.abort()
-            raise
     await response.write_eof()
     return response
 

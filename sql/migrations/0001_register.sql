@@ -49,7 +49,7 @@ select prefsvc.distribute('installation', 'reference', '', '');
 create table prefsvc.brand (
     brand_id   integer not null,
     slug       text not null,
-    -- The brand file as it was applied, validated whole (prefsvc/brand.py).
+    -- The brand file as it was applied, validated whole (prefsvc/brand/).
     definition jsonb not null,
     applied_at timestamptz not null,
     retired_at timestamptz,

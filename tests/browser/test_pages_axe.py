@@ -53,7 +53,10 @@ PAGES = {
     **{f"{name}-{code}": view for code in LANGUAGES for name, view in every_page(code).items()},
     **EXTREMES,
 }
-SAMPLE = Path(__file__).parents[1] / "support" / "openapi_sample.yaml"
+DOCUMENTS = {
+    "sample": Path(__file__).parents[1] / "support" / "openapi_sample.yaml",
+    "contract": Path(__file__).parents[2] / "openapi.yaml",
+}
 
 
 @dataclass
@@ -66,8 +69,8 @@ class Site:
         self.requests.append(("GET", str(request.rel_url), {}))
         return page_response(render(PAGES[request.match_info["name"]]))
 
-    async def docs(self, _):
-        document = yaml.safe_load(SAMPLE.read_text("utf-8"))
+    async def docs(self, request):
+        document = yaml.safe_load(DOCUMENTS[request.match_info["name"]].read_text("utf-8"))
         return page_response(render_docs(document, problems_of(STATUS)))
 
     async def post(self, request):
@@ -89,7 +92,7 @@ async def site():
     app = web.Application()
     app.add_routes(
         [
-            web.get("/docs", site.docs),
+            web.get("/docs/{name}", site.docs),
             web.post("/u/one", site.post),
             web.post("/u/one/undo", site.undo),
             web.get("/{name}", site.get),
@@ -175,9 +178,17 @@ async def test_a_page_has_no_violation_in_the_dark_on_a_phone(tab, site, name):
     assert await violations(tab) == []
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1500, "light"), (1100, "dark"), (320, "light")])
-async def test_the_documentation_has_no_violation_and_reflows(tab, site, width, scheme):
-    await look_at(tab, f"{site.url}/docs", width=width, scheme=scheme)
+@pytest.mark.parametrize(
+    ("name", "width", "scheme"),
+    [
+        ("sample", 1500, "light"),
+        ("sample", 1100, "dark"),
+        ("sample", 320, "light"),
+        ("contract", 1100, "light"),
+    ],
+)
+async def test_the_documentation_has_no_violation_and_reflows(tab, site, name, width, scheme):
+    await look_at(tab, f"{site.url}/docs/{name}", width=width, scheme=scheme)
     assert await violations(tab) == []
     assert await overflow(tab) == [0]
     assert tab.complaints == []

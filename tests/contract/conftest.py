@@ -21,15 +21,24 @@ from prefsvc.vault import open_vault
 from tests.support import scratch_database
 from tests.support.cast import ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN, acme, globex
 
+CAROL = "carol@example.org"
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 
 
 @dataclass(frozen=True)
-class Running:
-    """Where it runs, and real values of what its calls name."""
+class Start:
+    """Where it runs, who may call, and the methods and paths that its router knows."""
 
     url: str
     keys: dict[str, str]
+    routes: frozenset[tuple[str, str]]
+
+
+@dataclass(frozen=True)
+class Running:
+    """A service that runs, and real values of what its calls name."""
+
+    start: Start
     tokens: tuple[str, ...]
     tickets: tuple[str, ...]
     cursors: tuple[str, ...]
@@ -46,15 +55,17 @@ def running(server_url, tmp_path_factory):
     # Not the other tests' database: theirs is emptied after each of them.
     with scratch_database.database(server_url, f"prefsvc_contract_{os.getpid()}") as dsn:
         settings = Settings(
-            secrets_dir=tmp_path_factory.mktemp("secrets"), public_url=ORIGIN, twilio_auth_tokens=TWILIO_TOKEN
+            secrets_dir=tmp_path_factory.mktemp("secrets"),
+            public_url=ORIGIN,
+            twilio_auth_tokens=TWILIO_TOKEN,
         )
-        with _serving(settings, dsn) as (url, keys):
-            yield _acquainted(url, keys)
+        with _serving(settings, dsn) as start:
+            yield _acquainted(start)
 
 
 @contextmanager
-def _serving(settings: Settings, dsn: str) -> Iterator[tuple[str, dict[str, str]]]:
-    ready: Future[tuple[str, dict[str, str]]] = Future()
+def _serving(settings: Settings, dsn: str) -> Iterator[Start]:
+    ready: Future[Start] = Future()
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
 
     def run() -> None:
@@ -75,16 +86,18 @@ def _serving(settings: Settings, dsn: str) -> Iterator[tuple[str, dict[str, str]
         thread.join(timeout=60)
 
 
-async def _serve(settings: Settings, dsn: str, ready: Future, stop: asyncio.Event) -> None:
+async def _serve(settings: Settings, dsn: str, ready: Future[Start], stop: asyncio.Event) -> None:
     vault = open_vault(settings, make_missing=True)
     async with app.opened(settings, vault, dsn) as service:
         keys = await _peopled(service)
-        runner = web.AppRunner(app.build(service), access_log=None)
+        application = app.build(service)
+        runner = web.AppRunner(application, access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        port = runner.addresses[0][1]
-        ready.set_result((f"http://127.0.0.1:{port}", keys))
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        routes = frozenset(
+            (route.method, route.resource.canonical) for route in application.router.routes()
+        )
+        ready.set_result(Start(f"http://127.0.0.1:{runner.addresses[0][1]}", keys, routes))
         await stop.wait()
         await runner.cleanup()
 
@@ -96,37 +109,38 @@ async def _peopled(service) -> dict[str, str]:
     async with service.database.transaction() as tx:
         brand, other = service.book.get("acme"), service.book.get("globex")
         mailer = await senders.add(tx, brand, "mailer", "email")
+        others = await senders.add(tx, other, "mailer", "email")
         return {
             "mailer": await api_keys.create(tx, label="test", brand=brand, sender=mailer),
-            "globex": await api_keys.create(tx, label="test", brand=other, sender=None),
+            "globex": await api_keys.create(tx, label="test", brand=other, sender=others),
             "house": await api_keys.create(tx, label="test", brand=None, sender=None),
         }
 
 
-def _acquainted(url: str, keys: dict[str, str]) -> Running:
+def _acquainted(start: Start) -> Running:
     """Learn real tokens, tickets, cursors and ids, as a caller would."""
-    acme_url, house = f"{url}/v1/brands/acme", {"Authorization": f"Bearer {keys['house']}"}
-    opt_out_ids = [
-        requests.post(f"{url}/v1/brands/{brand}/opt-outs", headers=house, json=body, timeout=30).json()["opt_out_id"]
-        for brand, body in (
-            ("acme", {"channel": "email", "address": BOB, "scope": "topic", "topic": "news"}),
-            ("acme", {"channel": "sms", "address": ANNS_PHONE}),
-            ("acme", {"channel": "email", "address": "carol@example.org"}),
-            ("globex", {"channel": "email", "address": ANN}),
-        )
-    ]
-    tokens = [
-        requests.post(f"{acme_url}/links", headers=house, json=body, timeout=30).json()["token"]
-        for body in ({"address": ANN, "topic": "news"}, {"address": ANN, "form": "short"})
-    ]
-    pages = [requests.post(f"{url}/u/{token}", timeout=30).text for token in tokens]
-    first, last, other = (
-        requests.get(f"{url}/v1/brands/{brand}/feed", headers=house, params=params, timeout=30).json()["cursor"]
-        for brand, params in (
-            ("acme", {"channel": "email", "limit": "1"}),
-            ("acme", {"channel": "email"}),
-            ("globex", {"channel": "email"}),
-        )
+    house = {"Authorization": f"Bearer {start.keys['house']}"}
+
+    def called(method: str, path: str, **what):
+        url = f"{start.url}/v1/brands/{path}"
+        reply = requests.request(method, url, headers=house, timeout=30, **what)
+        reply.raise_for_status()
+        return reply.json()
+
+    said = (
+        ("acme", {"channel": "email", "address": BOB, "scope": "topic", "topic": "news"}),
+        ("acme", {"channel": "email", "address": CAROL}),
+        ("acme", {"channel": "sms", "address": ANNS_PHONE}),
+        ("globex", {"channel": "email", "address": ANN}),
     )
+    ids = [called("POST", f"{brand}/opt-outs", json=body)["opt_out_id"] for brand, body in said]
+    wanted = ({"address": ANN, "topic": "news"}, {"address": ANN, "form": "short"})
+    tokens = [called("POST", "acme/links", json=body)["token"] for body in wanted]
+    pages = [requests.post(f"{start.url}/u/{token}", timeout=30).text for token in tokens]
     tickets = [re.search(r'name="ticket" value="([^"]+)"', page)[1] for page in pages]
-    return Running(url, keys, tuple(tokens), tuple(tickets), (first, last, other), tuple(opt_out_ids))
+    read = (("acme", "1"), ("acme", "1000"), ("globex", "1000"))
+    cursors = [
+        called("GET", f"{brand}/feed", params={"channel": "email", "limit": limit})["cursor"]
+        for brand, limit in read
+    ]
+    return Running(start, tuple(tokens), tuple(tickets), tuple(cursors), tuple(ids))

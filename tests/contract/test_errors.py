@@ -11,6 +11,7 @@ COMMAND_LINE_ONLY = {
     errors.BrandRefusal,
     errors.CheckpointsUnreadable,
     errors.DatabaseAhead,
+    errors.DatabaseUnreachable,
     errors.InvalidSenderName,
     errors.MigrationEdited,
     errors.MigrationsIncomplete,

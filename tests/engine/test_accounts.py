@@ -1,3 +1,4 @@
+import hashlib
 import os
 import pwd
 import shutil
@@ -161,8 +162,16 @@ def closed(area, monkeypatch):
     return area / "closed"
 
 
+def mark_of(data_dir):
+    return hashlib.sha256(os.fsencode(data_dir)).hexdigest()[:16]
+
+
 @as_root
 def test_in_a_closed_folder_root_keeps_the_cluster_elsewhere(closed, area):
+    left = area / "state" / "clusters" / f"{mark_of(closed / 'data')}-killed.making-x"
+    left.mkdir(parents=True)
+    (area / "state").chmod(0o711)
+    left.parent.chmod(0o711)
     with running(closed / "data") as engine:
         psql(engine.dsn, "create table kept as select 42 as answer")
     [cluster] = area.glob("state/clusters/*/")

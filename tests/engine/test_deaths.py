@@ -101,12 +101,17 @@ async def test_a_busy_child_of_a_killed_server_does_not_hold_up_the_next(data_di
         await watch
 
 
-async def test_a_server_that_keeps_dying_is_given_up_loudly(data_dir):
+async def test_a_server_that_keeps_dying_is_given_up_loudly_until_mended(data_dir):
+    control = data_dir / "postgres" / "global" / "pg_control"
     with running(data_dir) as engine:
-        (data_dir / "postgres" / "global" / "pg_control").write_bytes(b"")
+        before = control.read_bytes()
+        control.write_bytes(b"")
         kill(engine.pid)
         with pytest.raises(EngineKeepsFailing, match=r"(?s)ended 3 times.*pg_control"):
             await engine.watch(asyncio.Event(), IMPATIENT)
+    control.write_bytes(before)
+    with running(data_dir) as engine:
+        assert psql(engine.dsn, "select 1") == "1"
 
 
 async def test_a_server_that_dies_now_and_then_is_not_given_up(data_dir):
@@ -225,3 +230,5 @@ def test_a_hung_server_is_killed_in_the_end(data_dir, monkeypatch):
         os.kill(engine.pid, signal.SIGSTOP)
     assert not is_alive(engine.pid)
     assert not processes(data_dir / "postgres")
+    with running(data_dir) as engine:
+        assert psql(engine.dsn, "select 1") == "1"

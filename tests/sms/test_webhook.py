@@ -1,4 +1,4 @@
-"""The Twilio door over HTTP, signed by the official library. RULES S-01 to S-20, SEEDS 17, 18, 20."""
+"""The Twilio door over HTTP, signed by the official library (S-01 to S-20; SEEDS 17, 18, 20)."""
 
 import asyncio
 import itertools
@@ -33,7 +33,9 @@ def may_text(client, keys):
     return asked
 
 
-@pytest.mark.parametrize("body", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "opt out", "ＳＴＯＰ", "Stop\n"])
+@pytest.mark.parametrize(
+    "body", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "opt out", "ＳＴＯＰ", "Stop\n"]
+)
 async def test_a_stop_stops_every_marketing_text_of_the_brand(text, may_text, body):
     reply = await text(body)
     assert reply.status == 200
@@ -43,7 +45,9 @@ async def test_a_stop_stops_every_marketing_text_of_the_brand(text, may_text, bo
     assert await may_text(message_class="transactional")
 
 
-@pytest.mark.parametrize("body", ["I can't stop laughing", "Liked “Reply STOP to opt out”", "YES", "", "ok"])
+@pytest.mark.parametrize(
+    "body", ["I can't stop laughing", "Liked “Reply STOP to opt out”", "YES", "", "ok"]
+)
 async def test_an_ordinary_text_changes_nothing(text, may_text, body):
     assert (await text(body)).status == 200
     assert await may_text()
@@ -106,7 +110,9 @@ async def test_a_number_of_no_brand_is_a_clear_problem(text):
 )
 async def test_a_missing_or_broken_signature_is_403(client, may_text, signature):
     headers = {} if signature is None else {"X-Twilio-Signature": signature}
-    reply = await client.post(HOOK, data=sms("STOP", from_=ANNS_PHONE, to=ACMES_NUMBER), headers=headers)
+    reply = await client.post(
+        HOOK, data=sms("STOP", from_=ANNS_PHONE, to=ACMES_NUMBER), headers=headers
+    )
     assert reply.status == 403
     assert ANNS_PHONE not in await reply.text()
     assert await may_text()

@@ -1,5 +1,6 @@
 import base64
 import string
+import zlib
 from uuid import UUID
 
 import pytest
@@ -48,10 +49,12 @@ def test_every_change_of_a_single_character_is_refused():
 
 def test_every_loss_and_every_gain_of_a_character_is_refused():
     text = str(from_heads(EPOCH, 7, [(0, 1), (5, 300)]))
-    for place in range(len(text) + 1):
-        refused(text[:place])if place < len(text) else refused(text + "A")
-        refused(text[:place] + text[place + 1 :] + ("=" if place == len(text) else ""))
+    for place in range(len(text)):
+        refused(text[:place])
+        refused(text[:place] + text[place + 1 :])
         refused(text[:place] + "A" + text[place:])
+    refused(text + "A")
+    refused(text + "=")
 
 
 @given(st.text(max_size=200))
@@ -64,14 +67,13 @@ def test_any_other_text_is_refused_and_no_fault(text):
     refused(text)
 
 
-def signed(body):
+def with_a_good_check(body):
     cursor = Cursor.start(EPOCH, 1)
     raw = base64.urlsafe_b64decode(str(cursor) + "=" * (-len(str(cursor)) % 4))
-    assert body(raw[:-4]) != raw[:-4]
-    import zlib
-
     made = body(raw[:-4])
-    return base64.urlsafe_b64encode(made + zlib.crc32(made).to_bytes(4, "big")).rstrip(b"=").decode()
+    return (
+        base64.urlsafe_b64encode(made + zlib.crc32(made).to_bytes(4, "big")).rstrip(b"=").decode()
+    )
 
 
 @pytest.mark.parametrize(
@@ -87,7 +89,7 @@ def signed(body):
     ],
 )
 def test_what_was_never_given_out_is_refused_even_undamaged(body):
-    refused(signed(body))
+    refused(with_a_good_check(body))
 
 
 @given(cursors, cursors)

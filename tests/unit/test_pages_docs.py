@@ -115,9 +115,9 @@ def test_answers_are_shown_with_status_headers_and_examples(page):
 
 
 def test_an_operation_says_which_key_it_needs(page):
-    assert "Needs an API key (operator)." in by_id(page, "postOptOut").text
-    assert "Needs an API key (sender, operator)." in by_id(page, "getFeed").text
-    assert "Needs no key." in by_id(page, "get-livez").text
+    assert "Key: an API key (operator)" in by_id(page, "postOptOut").text
+    assert "Key: an API key (sender, operator)" in by_id(page, "getFeed").text
+    assert "Key: none" in by_id(page, "get-livez").text
     assert "Deprecated" in by_id(page, "get-livez").text
 
 
@@ -134,6 +134,10 @@ def test_the_command_can_be_copied_into_a_shell(page):
     body = words[words.index("--data-binary") + 1]
     assert yaml.safe_load(body)["evidence"] == {"note": "Ann's letter of 3 March"}
     assert "?after={after}" in by_id(page, "getFeed").text
+
+
+def test_a_form_is_sent_as_a_form(page):
+    assert "--data-binary 'List-Unsubscribe=One-Click&note=a+b'" in by_id(page, "postLink").text
 
 
 def test_problems_are_listed_by_status_and_named_in_texts_as_links(page):

@@ -57,7 +57,9 @@ def field(html, name):
     [
         pytest.param(URLENCODED, ONE_CLICK, id="as Gmail posts, 26 bytes"),
         pytest.param(
-            {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"}, ONE_CLICK, id="charset"
+            {"Content-Type": "application/x-www-form-urlencoded; charset=utf-8"},
+            ONE_CLICK,
+            id="charset",
         ),
         pytest.param(
             {"Content-Type": "multipart/form-data; boundary=-FormBoundaryjWmhtjORrn"},
@@ -70,10 +72,16 @@ def field(html, name):
         pytest.param({"Content-Type": "text/plain"}, ONE_CLICK, id="text/plain"),
         pytest.param({"Content-Type": "application/json"}, b'{"broken', id="broken JSON"),
         pytest.param({"Content-Type": ";;;"}, b"\xff\x00\xfe", id="garbage"),
-        pytest.param({**URLENCODED, "Content-Encoding": "gzip"}, gzip.compress(ONE_CLICK), id="gzip"),
-        pytest.param({**URLENCODED, "Content-Encoding": "gzip"}, b"no gzip at all", id="broken gzip"),
+        pytest.param(
+            {**URLENCODED, "Content-Encoding": "gzip"}, gzip.compress(ONE_CLICK), id="gzip"
+        ),
+        pytest.param(
+            {**URLENCODED, "Content-Encoding": "gzip"}, b"no gzip at all", id="broken gzip"
+        ),
         pytest.param(URLENCODED, io.BytesIO(b"x" * 10_000_000), id="10 MB"),
-        pytest.param({**URLENCODED, "Expect": "100-continue"}, ONE_CLICK, id="Expect: 100-continue"),
+        pytest.param(
+            {**URLENCODED, "Expect": "100-continue"}, ONE_CLICK, id="Expect: 100-continue"
+        ),
         pytest.param(
             {**URLENCODED, "Cookie": "session=of-somebody-else", "Origin": "https://example.org"},
             ONE_CLICK,
@@ -144,7 +152,10 @@ async def test_percent_encoding_a_letter_of_the_link_does_not_matter(client, min
     from yarl import URL  # noqa: PLC0415
 
     path = mint()
-    coded = URL(str(client.make_url("/")).rstrip("/") + path[:5] + f"%{ord(path[5]):02X}" + path[6:], encoded=True)
+    coded = URL(
+        str(client.make_url("/")).rstrip("/") + path[:5] + f"%{ord(path[5]):02X}" + path[6:],
+        encoded=True,
+    )
     async with aiohttp.ClientSession() as session, session.post(coded, data=ONE_CLICK) as reply:
         assert reply.status == 200
     assert await is_suppressed()

@@ -1,0 +1,381 @@
+import asyncio
+import hashlib
+import json
+from dataclasses import replace
+
+import pytest
+
+from prefsvc import app, checkpoints
+from prefsvc.checkpoints import Tips
+from prefsvc.verification import Exported, verify
+from tests.support.register import act, address_in, record, withdraw, workload
+
+BUCKET = 5
+COLUMNS = {
+    "bucket": "(bucket + 1) % 64",
+    "brand_id": "brand_id + 1",
+    "position": "position + 1000",
+    "event_id": "overlay(event_id::text placing '00000000' from 1 for 8)::uuid",
+    "address_key": "decode('00112233445566778899aabbccddeeff', 'hex')",
+    "channel": "'sms'",
+    "act": "'opt_in'",
+    "scope": "'brand'",
+    "topic": "'news', scope = 'topic'",
+    "reason": "'complaint'",
+    "effect": "'none'",
+    "source": "'import'",
+    "sent_at": "received_at - interval '1 day'",
+    "received_at": "received_at + interval '1 microsecond'",
+    "recorded_at": "recorded_at + interval '1 day'",
+    "deadline_at": "deadline_at + interval '1 day'",
+    "deadline": 'deadline || \'{"rule": "another"}\'::jsonb',
+    "evidence_sha256": "sha256('x')",
+    "idempotency_key": "'another'",
+    "seal": "decode('00112233445566778899aabbccddeeff', 'hex')",
+}
+UNKNOWN_WORDS = {"act": "'pause'", "reason": "'nonsense'"}
+
+
+@pytest.fixture
+async def five(service):
+    """Five rows of one bucket, signed for: to tamper with the first, a middle and the last."""
+    for number in range(5):
+        await record(service, act(service, address_in(service, BUCKET, number=number)))
+    await sign(service)
+    return service
+
+
+async def sign(service, tips=None):
+    installation_id = service.installation.installation_id
+    async with service.database.transaction() as tx:
+        return await checkpoints.make(
+            tx, service.vault, installation_id, service.book, tips or Tips()
+        )
+
+
+async def findings(service, exported=None):
+    async with service.database.read(snapshot=True) as tx:
+        installation_id = service.installation.installation_id
+        return await verify(tx, service.vault, installation_id, service.book, exported or {})
+
+
+async def wrongs(service, exported=None):
+    return (await findings(service, exported)).wrong
+
+
+async def tamper(service, *statements):
+    async with service.database.transaction() as tx:
+        for statement in statements:
+            done = await tx.conn.execute(statement)
+            assert not done.endswith(" 0"), f"nothing was tampered with by {statement}"
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_what_prefsvc_wrote_is_found_as_it_was_written(service, seed):
+    tips = Tips()
+    for part in range(4):
+        await workload(service, steps=15, seed=seed * 10 + part)
+        made = await sign(service, tips)
+        assert made.count > 0
+        assert made.broken == ()
+    found = await findings(service)
+    assert found.wrong == []
+    assert found.rows > 40
+    assert found.checkpoints > 4
+    assert found.suppressions > 10
+    assert found.addresses > 10
+
+
+async def test_nothing_written_is_nothing_wrong(service):
+    assert await wrongs(service) == []
+    assert (await sign(service)).count == 0
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+@pytest.mark.parametrize("position", [1, 3, 5])
+async def test_an_altered_column_is_found(five, column, position):
+    await tamper(
+        five,
+        f"update preference_event set {column} = {COLUMNS[column]} where position = {position}",
+    )
+    assert await wrongs(five)
+
+
+@pytest.mark.parametrize("column", UNKNOWN_WORDS)
+async def test_a_word_that_prefsvc_never_writes_is_found(five, column):
+    await tamper(
+        five, f"update preference_event set {column} = {UNKNOWN_WORDS[column]} where position = 3"
+    )
+    assert any("row 3 is not as prefsvc wrote it" in one for one in await wrongs(five))
+
+
+async def test_every_column_of_the_ledger_is_tried(service):
+    rows = await service.database.pool.fetch(
+        "select column_name from information_schema.columns where table_name = 'preference_event'"
+    )
+    assert {row[0] for row in rows} == COLUMNS.keys()
+
+
+@pytest.mark.parametrize("position", [1, 3, 5])
+async def test_a_removed_row_is_found(five, position):
+    await tamper(five, f"delete from preference_event where position = {position}")
+    assert await wrongs(five)
+
+
+async def test_a_removed_last_row_is_found_with_its_head_set_back(five):
+    await tamper(
+        five,
+        "delete from preference_event where position = 5",
+        "delete from suppression where position = 5",
+        "update feed_head set position = 4 where position = 5",
+    )
+    assert any("covers row 5, which is gone" in one for one in await wrongs(five))
+
+
+_ROW = (
+    "act, scope, topic, reason, effect, source, sent_at, received_at, recorded_at, deadline_at, "
+    "deadline, evidence_sha256"
+)
+_COPY = f"""
+insert into preference_event
+    (bucket, brand_id, position, event_id, address_key, channel, {_ROW}, idempotency_key, seal)
+select {{bucket}}, {{brand}}, 6, gen_random_uuid(), address_key, channel, {_ROW}, null, seal
+from preference_event
+where position = 5
+"""
+
+
+async def test_an_inserted_row_is_found(five):
+    await tamper(
+        five,
+        _COPY.format(bucket="bucket", brand="brand_id"),
+        "update feed_head set position = 6 where position = 5",
+    )
+    assert any("row 6 is not as prefsvc wrote it" in one for one in await wrongs(five))
+
+
+@pytest.mark.parametrize(("bucket", "brand"), [("64", "brand_id"), ("bucket", "999")])
+async def test_a_row_inserted_where_nobody_reads_is_found(five, bucket, brand):
+    await tamper(five, _COPY.format(bucket=bucket, brand=brand))
+    assert await wrongs(five)
+
+
+async def test_two_rows_that_changed_places_are_found(five):
+    await tamper(
+        five,
+        "update preference_event set position = 100 where position = 2",
+        "update preference_event set position = 2 where position = 4",
+        "update preference_event set position = 4 where position = 100",
+    )
+    assert await wrongs(five)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "position = 4",
+        "digest = sha256('x')",
+        "made_at = made_at - interval '1 second'",
+        "signature = sha256('x') || sha256('y')",
+        "bucket = bucket + 1",
+    ],
+)
+async def test_an_altered_checkpoint_is_found(five, change):
+    await tamper(five, f"update ledger_checkpoint set {change}")
+    assert await wrongs(five)
+
+
+_STATE_COPY = """
+insert into suppression
+select bucket, {brand}, address_key, {scope}, reason, channel, active, said_at, deadline_at,
+    event_id, position
+from suppression
+where position = 3
+"""
+
+
+async def exported(service):
+    rows = await service.database.pool.fetch("select * from ledger_checkpoint")
+    by_id = service.book.by_id
+    kept = {}
+    for row in rows:
+        one = Exported(row["position"], row["digest"], row["made_at"], row["signature"])
+        kept.setdefault((by_id[row["brand_id"]].slug, row["bucket"]), []).append(one)
+    return kept
+
+
+async def test_a_bucket_emptied_as_a_whole_is_found_by_exported_checkpoints(five):
+    kept = await exported(five)
+    assert await wrongs(five, kept) == []
+    tables = ("preference_event", "suppression", "ledger_checkpoint", "feed_head")
+    await tamper(five, *[f"delete from {table} where bucket = {BUCKET}" for table in tables])
+    assert await wrongs(five) == []
+    assert any("covers row 5, which is gone" in one for one in await wrongs(five, kept))
+
+
+async def test_a_bucket_written_anew_is_found_by_exported_checkpoints(five):
+    kept = await exported(five)
+    tables = ("preference_event", "suppression", "ledger_checkpoint", "feed_head")
+    await tamper(five, *[f"delete from {table} where bucket = {BUCKET}" for table in tables])
+    for number in range(5):
+        await record(five, act(five, address_in(five, BUCKET, number=number + 7)))
+    await sign(five)
+    assert await wrongs(five) == []
+    assert any("not those that its checkpoint signed" in one for one in await wrongs(five, kept))
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "update suppression set active = false where position = 3",
+        "update suppression set said_at = said_at + interval '1 day' where position = 3",
+        "update suppression set deadline_at = deadline_at + interval '1 day' where position = 3",
+        "update suppression set event_id = gen_random_uuid() where position = 3",
+        "update suppression set position = 2 where position = 3",
+        "update suppression set scope = 'brand' where position = 3",
+        "update suppression set scope = 'nonsense' where position = 3",
+        "update suppression set topic = 'news' where position = 3",
+        "update suppression set reason = 'complaint' where position = 3",
+        "update suppression set reason = 'nonsense' where position = 3",
+        "update suppression set channel = 'sms' where position = 3",
+        "update suppression set bucket = bucket + 1 where position = 3",
+        "update suppression set bucket = 64 where position = 3",
+        "update suppression set brand_id = 999 where position = 3",
+        "update suppression set address_key = decode(repeat('00', 16), 'hex') where position = 3",
+        "delete from suppression where position = 3",
+        _STATE_COPY.format(brand="brand_id", scope="'topic', 'news'"),
+        _STATE_COPY.format(brand="999", scope="scope, topic"),
+    ],
+)
+async def test_a_suppression_that_does_not_follow_is_found(five, statement):
+    await tamper(five, statement)
+    assert await wrongs(five)
+
+
+@pytest.mark.parametrize(
+    "content", ['content || \'{"how": "another"}\'::jsonb', "'{}'", "'null'", "'[]'", "'\"x\"'"]
+)
+async def test_altered_evidence_is_found(five, content):
+    await tamper(five, f"update evidence set content = {content}")
+    assert any("the evidence of row 3 was altered" in one for one in await wrongs(five))
+
+
+async def test_evidence_that_erasure_took_is_no_fault(five):
+    await tamper(five, "delete from evidence")
+    assert await wrongs(five) == []
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "canonical = 'mallory@example.org'",
+        "channel = 'sms'",
+        "canonical = null, as_written = null, sealed_sha256 = sha256('x')",
+        "address_key = decode(repeat('00', 16), 'hex')",
+    ],
+)
+async def test_an_altered_address_is_found(five, change):
+    one = "(select min(address_key) from address)"
+    await tamper(five, f"update address set {change} where address_key = {one}")
+    assert any("an address was altered" in one for one in await wrongs(five))
+
+
+async def test_a_removed_address_is_found(five):
+    await tamper(five, "delete from address")
+    assert any("the address of row 3 was removed" in one for one in await wrongs(five))
+
+
+async def test_an_erased_address_is_no_fault(five):
+    addresses = [
+        act(five, address_in(five, BUCKET, number=number)).recipient for number in range(5)
+    ]
+    for one in addresses:
+        sealed = five.vault.seal_sha256(one.address_key, one.address.sha256)
+        await five.database.pool.execute(
+            "update address set canonical = null, as_written = null, sealed_sha256 = $2, "
+            "erased_at = now() where address_key = $1",
+            one.address_key,
+            sealed,
+        )
+    assert await wrongs(five) == []
+
+
+async def test_findings_name_places_and_no_addresses(five):
+    await tamper(
+        five,
+        "update preference_event set source = 'import'",
+        "update suppression set active = false",
+        "update evidence set content = '{}'",
+        "update address set canonical = 'mallory@example.org' "
+        "where address_key = (select min(address_key) from address)",
+    )
+    told = " ".join(await wrongs(five))
+    assert "brand acme, bucket 5" in told
+    assert "@" not in told
+
+
+async def test_another_ledger_key_verifies_nothing(five):
+    other = replace(five.vault, seal_key=hashlib.sha256(b"another").digest())
+    async with five.database.read(snapshot=True) as tx:
+        found = await verify(tx, other, five.installation.installation_id, five.book, {})
+    assert len(found.wrong) == 5
+
+
+async def test_a_broken_row_is_never_signed_for(five):
+    tips = Tips()
+    await sign(five, tips)
+    await record(five, act(five, address_in(five, BUCKET, number=6)))
+    await record(five, act(five, address_in(five, BUCKET, number=7)))
+    await tamper(five, "update preference_event set source = 'import' where position = 7")
+    acme = five.book.get("acme").brand_id
+    made = await sign(five, tips)
+    assert (made.count, made.broken) == (1, ((BUCKET, acme),))
+    assert await five.database.pool.fetchval("select max(position) from ledger_checkpoint") == 6
+    # Told once; signed for neither by this process nor by another one.
+    assert await sign(five, tips) == await sign(five, tips)
+    assert (await sign(five, tips)).broken == ()
+    again = await sign(five)
+    assert (again.count, again.broken) == (0, ((BUCKET, acme),))
+
+
+async def test_rows_missing_at_the_end_stop_the_checkpoints_of_their_place(five):
+    await record(five, act(five, address_in(five, BUCKET, number=6)))
+    await tamper(five, "delete from preference_event where position = 6")
+    made = await sign(five)
+    assert (made.count, made.broken) == (0, ((BUCKET, five.book.get("acme").brand_id),))
+
+
+async def test_a_broken_place_does_not_stop_the_others(five):
+    await record(five, act(five, address_in(five, BUCKET, number=6)))
+    await tamper(five, "update preference_event set source = 'import' where position = 6")
+    await record(five, act(five, address_in(five, BUCKET + 1)))
+    made = await sign(five)
+    assert (made.count, len(made.broken)) == (1, 1)
+
+
+async def test_two_processes_make_the_same_checkpoints(service):
+    one, other = Tips(), Tips()
+    for number in range(4):
+        await record(service, act(service, address_in(service, BUCKET, number=number)))
+        await withdraw(service, act(service, address_in(service, BUCKET, number=number)))
+        await sign(service, one if number % 2 else other)
+    await sign(service, other)
+    await sign(service, one)
+    found = await findings(service)
+    assert (found.wrong, found.rows, found.checkpoints) == ([], 8, 4)
+
+
+async def test_the_running_service_signs_within_a_second(service, aiohttp_client, keys):
+    client = await aiohttp_client(app.build(service))
+    await client.post(
+        "/v1/brands/acme/opt-outs",
+        headers=keys.operator,
+        json={"channel": "email", "address": "ann@example.org"},
+    )
+    async with asyncio.timeout(1):
+        while not await service.database.pool.fetchval("select count(*) from ledger_checkpoint"):
+            await asyncio.sleep(0)  # noqa: ASYNC110 - what is waited for is a row
+    assert await wrongs(service) == []
+    reply = await client.get("/v1/brands/acme/ledger/checkpoints", headers=keys.operator)
+    [line] = (await reply.text()).splitlines()
+    assert json.loads(line)["position"] == 1

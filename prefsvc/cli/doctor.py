@@ -11,12 +11,13 @@ from typing_extensions import override
 from prefsvc import app, brands, installation
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
+from prefsvc.cli.welcome import FIRST_KEY_FILE
 from prefsvc.db import queries
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal
 from prefsvc.settings import Settings
-from prefsvc.vault import SECRET_BYTES, Vault, open_vault
+from prefsvc.vault import DEMO_TWILIO_FILE, SECRET_BYTES, Vault, open_vault
 from prefsvc.web.problems import AWAY
 
 CLOCK_SECONDS_MAX = 5.0
@@ -61,7 +62,7 @@ def _here(settings: Settings) -> Iterator[Finding]:
         if is_local or settings.origin.startswith("https://")
         else "set PREFSVC_PUBLIC_URL to the https:// address that the world uses",
     )
-    for name in SECRET_BYTES:
+    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, FIRST_KEY_FILE):
         path = settings.secrets_folder / name
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(f"the secret {name} can be read by others", mend=f"chmod 600 '{path}'")

@@ -5,7 +5,7 @@ import sys
 from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from prefsvc.cli.context import Commands, with_service
@@ -75,11 +75,11 @@ def _read(path: Path) -> dict[tuple[str, int], list[Exported]]:
                 Exported(
                     int(one["position"]),
                     bytes.fromhex(one["digest"]),
-                    datetime.fromisoformat(one["made_at"]),
+                    datetime.fromisoformat(one["made_at"]).astimezone(UTC),
                     bytes.fromhex(one["signature"]),
                 )
             )
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError) as error:
         raise CheckpointsUnreadable(
             f"{path} cannot be read as exported checkpoints ({type(error).__name__})."
         ) from error

@@ -11,8 +11,8 @@ from aiohttp import web
 
 from prefsvc.web.docs_page import Problem, problems_of, render_docs
 from prefsvc.web.html_page import Page, page_response
-from prefsvc.web.page_texts import accepted_languages, page_language
-from prefsvc.web.pages import Frame, HomePage, render
+from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
+from prefsvc.web.pages import LANGUAGE_PARAMETER, Frame, HomePage, render
 from prefsvc.web.problems import FAULTS, STATUS
 
 
@@ -55,5 +55,6 @@ async def get_docs(_: web.Request) -> web.Response:
 
 async def get_home(request: web.Request) -> web.Response:
     """GET /."""
-    wished = accepted_languages(request.headers.get("Accept-Language"))
-    return page_response(render(HomePage(frame=Frame(language=page_language(wished)))))
+    accepted = accepted_languages(request.headers.get("Accept-Language"))
+    language = page_language([request.query.get(LANGUAGE_PARAMETER), *accepted])
+    return page_response(render(HomePage(frame=Frame(language=language, languages=tuple(TEXTS)))))

@@ -12,10 +12,12 @@ from prefsvc.address import Address, Channel
 from prefsvc.doors import SERVICE
 from prefsvc.errors import (
     BodyTooLarge,
+    BodyTooSlow,
     InvalidLinkContent,
     NotMarketing,
     PublicUrlInsecure,
     Refusal,
+    UnreadableBody,
 )
 from prefsvc.links import Link
 from prefsvc.opt_outs import Recipient
@@ -130,20 +132,34 @@ async def _answer_lines(request: web.Request, response: web.StreamResponse, entr
 async def _lines(request: web.Request) -> AsyncIterator[bytes]:
     settings = request.app[SERVICE].settings
     count = 0
-    async with asyncio.timeout(settings.snapshot_timeout_seconds):
-        buffer = bytearray()
-        async for chunk in request.content.iter_any():
-            buffer += chunk
-            *whole, rest = buffer.split(b"\n")
-            buffer = bytearray(rest)
-            for line in whole:
-                if line.strip():
-                    count += 1
-                    yield _counted(bytes(line), count, settings.links_bulk_max)
-            if len(buffer) > LINE_BYTES_MAX:
-                raise BodyTooLarge(f"A line is longer than {LINE_BYTES_MAX} bytes.")
-        if buffer.strip():
-            yield _counted(bytes(buffer), count + 1, settings.links_bulk_max)
+    buffer = bytearray()
+    async for chunk in _chunks(request, settings.body_read_timeout_seconds):
+        buffer += chunk
+        *whole, rest = buffer.split(b"\n")
+        buffer = bytearray(rest)
+        for line in whole:
+            if line.strip():
+                count += 1
+                yield _counted(bytes(line), count, settings.links_bulk_max)
+        if len(buffer) > LINE_BYTES_MAX:
+            raise BodyTooLarge(f"A line is longer than {LINE_BYTES_MAX} bytes.")
+    if buffer.strip():
+        yield _counted(bytes(buffer), count + 1, settings.links_bulk_max)
+
+
+async def _chunks(request: web.Request, timeout_seconds: float) -> AsyncIterator[bytes]:
+    """Yield what arrives, as long as something does."""
+    while True:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                chunk = await request.content.readany()
+        except TimeoutError:
+            raise BodyTooSlow from None
+        except (web.RequestPayloadError, ValueError):
+            raise UnreadableBody from None
+        if not chunk:
+            return
+        yield chunk
 
 
 def _counted(line: bytes, count: int, most: int) -> bytes:

@@ -11,7 +11,7 @@ from prefsvc.opt_outs import Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web.html_page import page_response
 from prefsvc.web.link_reading import Followed
-from prefsvc.web.page_texts import accepted_languages, page_language
+from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import (
     LANGUAGE_PARAMETER,
     ConfirmPage,
@@ -114,9 +114,8 @@ def too_late(request: web.Request, followed: Followed, status: int) -> web.Respo
     )
 
 
-def try_again(request: web.Request) -> web.Response:
-    """Say that nothing was stored and that trying again helps."""
-    retry = Form(()) if request.method == "POST" else None
+def try_again(request: web.Request, retry: Form | None) -> web.Response:
+    """Say that nothing was stored and that trying again helps, by the form that was sent."""
     page = ProblemPage(frame=_frame(request, None), problem="try_again", retry=retry)
     return page_response(render(page), status=503)
 
@@ -128,7 +127,7 @@ def _frame(request: web.Request, followed: Followed | None) -> Frame:
         *accepted_languages(request.headers.get("Accept-Language")),
     ]
     if followed is None:
-        return Frame(language=page_language(wished))
+        return Frame(language=page_language(wished), languages=tuple(TEXTS))
     brand = followed.brand.brand
     support = brand.support
     return Frame(

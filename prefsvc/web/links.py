@@ -20,7 +20,7 @@ from prefsvc.opt_outs import Act, Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web import link_pages, tickets
 from prefsvc.web.link_reading import Followed, follow
-from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD
+from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import AWAY, RETRY_AFTER_SECONDS, STATUS
 
 log = structlog.get_logger()
@@ -36,6 +36,7 @@ class Pressed:
     """What came with a POST: our own page's form, or a mail program's one click."""
 
     shown_at: datetime | None
+    nonce: str
     wants_everything: bool
     ticket: str
     evidence: dict[str, object]
@@ -68,7 +69,7 @@ async def post_link(request: web.Request) -> web.Response:
         return link_pages.damaged(request)
     except AWAY as error:
         log.warning("database_away", kind=type(error).__name__)
-        return _away(request)
+        return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
     response = link_pages.done(request, followed, _done(service, token, recorded))
     if not pressed.body_was_read:
         response.force_close()  # what is left of the body is not the next request
@@ -85,7 +86,7 @@ async def post_undo(request: web.Request) -> web.Response:
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
     except AWAY:
-        return _away(request)
+        return _away(request, Form.undo("", pressed.ticket))
 
 
 async def _undone(
@@ -126,7 +127,12 @@ async def _pressed(request: web.Request, service: Service, token: str) -> Presse
         evidence |= {"seconds_on_page": seconds, "suspected_scanner": seconds < SCANNER_SECONDS}
     wants_everything = shown_at is not None and EVERYTHING_FIELD in fields
     return Pressed(
-        shown_at, wants_everything, fields.get(TICKET_FIELD, [""])[0], evidence, body is not None
+        shown_at,
+        nonce,
+        wants_everything,
+        fields.get(TICKET_FIELD, [""])[0],
+        evidence,
+        body_was_read=body is not None,
     )
 
 
@@ -168,8 +174,8 @@ def _done(service: Service, token: str, recorded: Recorded) -> link_pages.Done:
     return link_pages.Done(recorded, ticket, minutes, nonce)
 
 
-def _away(request: web.Request) -> web.Response:
+def _away(request: web.Request, retry: Form | None = None) -> web.Response:
     """Answer 503, so that whoever posted tries again; nothing was stored and nothing is claimed."""
-    response = link_pages.try_again(request)
+    response = link_pages.try_again(request, retry)
     response.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return response

@@ -6,7 +6,7 @@ from aiohttp import web
 
 from prefsvc import senders
 from prefsvc.doors import SERVICE
-from prefsvc.errors import NotAllowed
+from prefsvc.errors import NotAllowed, UnknownSender
 from prefsvc.senders import Owed, Sender
 from prefsvc.web.auth import admitted, identify
 from prefsvc.web.body import answer
@@ -46,6 +46,8 @@ async def get_clearance(request: web.Request) -> web.Response:
     slug = request.match_info["sender"]
     if entry.caller.sender_slug not in {None, slug}:
         raise NotAllowed("This key is another sender's.")
+    if "\0" in slug:
+        raise UnknownSender  # PostgreSQL could not even be asked
     async with entry.service.database.read() as tx:
         sender = await senders.find(tx, entry.brand, slug)
         clearance = await senders.clearance(tx, entry.brand, sender)

@@ -1,3 +1,5 @@
+import re
+
 import pytest
 
 from prefsvc.cli.serve import examples
@@ -41,7 +43,7 @@ def test_all_that_is_wrong_in_all_files_is_said_at_once(prefsvc, spoil, brand_fi
     atelier = [line for line in said if line.startswith("1-atelier.toml")]
     assert any("promises.email" in line for line in atelier)
     assert any("colour" in line for line in atelier)
-    assert any(line.startswith("ducallier.toml") and "line" in line for line in said)
+    assert any(re.match(r"ducallier\.toml:\d+:\d+: ", line) for line in said)
     assert "latin.toml: not UTF-8 text" in said
 
 
@@ -75,9 +77,7 @@ def test_applying_again_leaves_all_as_it_was(prefsvc, brands):
     assert ran.out.splitlines() == [*(f"{slug}: as it was" for slug in brands), "Applied."]
 
 
-def test_a_dry_run_says_what_would_change_and_changes_nothing(
-    prefsvc, brands, brand_files, spoil
-):
+def test_a_dry_run_says_what_would_change_and_changes_nothing(prefsvc, brands, brand_files, spoil):
     rename(spoil, "Second Atelier")
     before = prefsvc("brands", "show", ATELIER).out
     dry = prefsvc("brands", "apply", "--dry-run", brand_files)

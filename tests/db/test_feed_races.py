@@ -10,6 +10,11 @@ from prefsvc.db.connection import Tx, single
 from tests.support.lists import apply_page
 from tests.support.register import act, address_in, record, withdraw, workload
 
+WAITING = """
+select count(*) from pg_stat_activity
+where wait_event_type = 'Lock' and datname = current_database()
+"""
+
 
 class Reader:
     """A sender that follows the feed as pages come, applying each."""
@@ -154,11 +159,8 @@ async def test_a_backend_killed_before_its_commit_leaves_no_gap(service, second)
 async def until_one_waits(service):
     """Return once some backend of this database waits for a lock."""
     async with asyncio.timeout(10):
-        while not await service.database.pool.fetchval(
-            "select count(*) from pg_stat_activity "
-            "where wait_event_type = 'Lock' and datname = current_database()"
-        ):
-            await asyncio.sleep(0)  # noqa: ASYNC110 - a lock is waited for
+        while not await service.database.pool.fetchval(WAITING):  # noqa: ASYNC110 - a lock
+            await asyncio.sleep(0)
 
 
 async def test_writers_stalled_aborted_and_killed_lose_nothing_to_readers(service, database_url):

@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 HOST = "stop.example.com"
+_PATIENCE_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +151,9 @@ async def send(
     port: int, request_line: str, *, headers: str = "", body: bytes = b"", is_tls: bool = True
 ) -> tuple[int, dict[str, str]]:
     """Send a request byte for byte as written; return the answer's status and headers."""
-    reader, writer = await opened(port, request_line, headers=headers, body=body, is_tls=is_tls)
-    head = await reader.readuntil(b"\r\n\r\n")
+    async with asyncio.timeout(_PATIENCE_SECONDS):
+        reader, writer = await opened(port, request_line, headers=headers, body=body, is_tls=is_tls)
+        head = await reader.readuntil(b"\r\n\r\n")
     writer.close()
     status, *lines = head.decode().split("\r\n")
     fields = dict(line.split(": ", 1) for line in lines if line)

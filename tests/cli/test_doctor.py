@@ -1,0 +1,133 @@
+import asyncio
+import os
+
+import pytest
+
+from tests.cli.unreachable import UNREACHABLE
+from tests.support import scratch_database
+from tests.support.scratch_database import named
+
+
+@pytest.fixture
+def lines(prefsvc, brands):
+    """Ask the doctor; return the code and what is well and wrong."""
+
+    def ask(**settings):
+        ran = prefsvc("doctor", **settings)
+        assert ran.err == ""
+        said = ran.out.splitlines()
+        well = [line.removeprefix("ok     ") for line in said if line.startswith("ok     ")]
+        wrong = [line.removeprefix("WRONG  ") for line in said if line.startswith("WRONG  ")]
+        assert len(said) == len(well) + len(wrong)
+        return ran.code, well, wrong
+
+    return ask
+
+
+@pytest.fixture
+def first_key(prefsvc):
+    assert prefsvc("keys", "create").code == 0
+
+
+def sql(dsn, statement):
+    asyncio.run(scratch_database._execute(dsn, statement))
+
+
+def test_an_installation_that_is_well_is_called_well(lines, first_key):
+    code, well, wrong = lines(twilio_auth_tokens="0123456789abcdef0123456789abcdef")
+    assert (code, wrong) == (0, [])
+    assert "the secrets can be read" in well
+    assert "the schema is current" in well
+    assert "5 brands are applied" in well
+
+
+def test_the_trial_token_alone_is_mentioned(lines, first_key):
+    code, well, _ = lines()
+    assert code == 0
+    assert any("Twilio's own texts are refused" in line for line in well)
+
+
+def test_twilio_numbers_without_any_token_are_wrong(lines, first_key, secrets):
+    token = secrets / "twilio_auth_token"
+    aside = token.rename(secrets / "aside")
+    try:
+        code, _, wrong = lines()
+    finally:
+        aside.rename(token)
+    assert code == 1
+    assert any("set PREFSVC_TWILIO_AUTH_TOKENS" in line for line in wrong)
+
+
+@pytest.mark.parametrize("name", ["pepper", "twilio_auth_token"])
+def test_secrets_that_others_can_read_are_found(lines, first_key, secrets, name):
+    (secrets / name).chmod(0o640)
+    try:
+        code, _, wrong = lines()
+    finally:
+        (secrets / name).chmod(0o600)
+    assert code == 1
+    assert wrong == [f"the secret {name} can be read by others: chmod 600 '{secrets / name}'"]
+
+
+def test_a_missing_secret_is_named(lines, tmp_path):
+    code, _, wrong = lines(secrets_dir=tmp_path)
+    assert code == 1
+    assert any("The secret pepper is missing" in line for line in wrong)
+
+
+def test_the_secrets_of_another_installation_are_refused(lines, prefsvc, tmp_path):
+    prefsvc("secrets", "make", "--folder", tmp_path)
+    code, _, wrong = lines(secrets_dir=tmp_path)
+    assert code == 1
+    assert any("keyed with another pepper" in line for line in wrong)
+
+
+@pytest.mark.parametrize("url", UNREACHABLE)
+def test_a_database_out_of_reach_is_told(lines, server_url, url):
+    code, _, wrong = lines(database_url=url(server_url))
+    assert code == 1
+    assert any("The database cannot be reached" in line for line in wrong)
+    assert not any("s3cret" in line for line in wrong)
+
+
+def test_an_insecure_public_address_is_wrong_unless_it_is_this_machine(lines, first_key):
+    assert lines(public_url="", host="127.0.0.1")[0] == 0
+    assert lines(public_url="", host="::1")[0] == 0
+    code, _, wrong = lines(public_url="http://stop.example.com", host="0.0.0.0")
+    assert code == 1
+    assert any("set PREFSVC_PUBLIC_URL" in line for line in wrong)
+
+
+def test_a_schema_from_the_future_is_told_and_no_command_works_on_it(lines, prefsvc, dsn):
+    sql(dsn, "insert into prefsvc.schema_migration values (9999, 'later', '', now())")
+    try:
+        code, _, wrong = lines()
+        refused = prefsvc("keys", "list")
+    finally:
+        sql(dsn, "delete from prefsvc.schema_migration where version = 9999")
+    assert code == refused.code == 1
+    assert "newer" in refused.err
+    assert any(line.startswith("the schema is ahead: ") for line in wrong)
+
+
+def test_an_empty_database_is_behind_and_stays_empty(lines, server_url):
+    name = f"prefsvc_empty_{os.getpid()}"
+    sql(server_url, f"create database {name} template template0 encoding 'UTF8'")
+    try:
+        first = lines(database_url=named(server_url, name))
+        again = lines(database_url=named(server_url, name))
+    finally:
+        sql(server_url, f"drop database {name} with (force)")
+    assert first[0] == 1
+    assert any(line.startswith("the schema is behind: run `prefsvc serve`") for line in first[2])
+    assert again == first
+
+
+def test_an_installation_without_brands_or_keys_is_told_what_to_do(lines, server_url):
+    with scratch_database.database(server_url, f"prefsvc_bare_{os.getpid()}") as bare:
+        code, _, wrong = lines(database_url=bare)
+    assert code == 1
+    assert wrong == [
+        "0 brands are applied: run `prefsvc brands apply FOLDER`",
+        "0 API keys work: run `prefsvc senders add`",
+    ]

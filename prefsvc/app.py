@@ -20,7 +20,7 @@ from prefsvc.settings import Settings
 from prefsvc.sms.webhook import post_message
 from prefsvc.vault import Vault
 from prefsvc.web.problems import AWAY, problems
-from prefsvc.web.requests import requests
+from prefsvc.web.requests import requests, time_limit
 from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
 
@@ -86,7 +86,7 @@ async def database(
 
 def build(service: Service) -> web.Application:
     """Return the application; its loops run while it does."""
-    app = web.Application(middlewares=[requests, problems])
+    app = web.Application(middlewares=[requests, problems, time_limit])
     app[SERVICE] = service
     app.add_routes([*ROUTES, *SLASHED, web.post(TWILIO_ROUTE, post_message)])
     app.cleanup_ctx.append(_loops)

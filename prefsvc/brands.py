@@ -1,6 +1,5 @@
 """Brands as they are applied: reading the book of them, applying and retiring."""
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -10,7 +9,6 @@ from prefsvc.brand import Brand, check_together, difference
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownBrand
-from prefsvc.ledger_row import canonical_json
 from prefsvc.token import Keyring
 
 
@@ -116,10 +114,6 @@ async def retire(tx: Tx, slug: str) -> None:
         raise UnknownBrand
 
 
-def fingerprint(book: BrandBook) -> str:
-    """Return a digest of the whole book, by which processes notice that it changed."""
-    documents = [
-        [one.slug, one.retired_at is not None, one.brand.to_document()]
-        for one in book.by_slug.values()
-    ]
-    return hashlib.sha256(canonical_json(sorted(documents, key=lambda d: str(d[0])))).hexdigest()
+async def changed_at(tx: Tx) -> datetime | None:
+    """Return when a brand was last applied or retired: a cheap look for a change of the book."""
+    return (await queries.brands_changed(tx.conn)).changed_at

@@ -52,6 +52,7 @@ class Service:
     vault: Vault
     installation: Installation
     book: BrandBook
+    book_changed_at: datetime | None = None
     bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     snapshots: asyncio.Semaphore = field(init=False)
@@ -65,9 +66,12 @@ class Service:
         return self.database.clock()
 
     async def refresh_book(self) -> None:
-        """Read the brands again."""
+        """Read the brands again, if any was applied or retired since."""
         async with self.database.read() as tx:
-            self.book = await brands.load(tx, self.vault.token_masters)
+            changed_at = await brands.changed_at(tx)
+            if changed_at != self.book_changed_at:
+                self.book = await brands.load(tx, self.vault.token_masters)
+                self.book_changed_at = changed_at
 
     async def brand(self, slug: str) -> AppliedBrand:
         """Return a brand, looking again for one that was applied a moment ago."""
@@ -127,7 +131,7 @@ async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: fl
 async def read_some(
     request: web.Request, *, bytes_max: int, timeout_seconds: float
 ) -> bytes | None:
-    """Read what there is of a body that is not needed; None, and no refusal, if it is unreadable."""
+    """Read what there is of a body that is not needed; None if it is unreadable."""
     try:
         async with asyncio.timeout(timeout_seconds):
             return await _read(request, bytes_max)

@@ -168,12 +168,13 @@ def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
         return replace(known, is_new=False)
     slot = (act.place, act.recipient.address_key, act.scope, act.reason)
     standing = draft.states.get(slot)
-    said, explained = _said(tx, kind, act)
+    moments = _moments(tx, act, standing)
+    said, explained = _said(tx, kind, act, moments)
     effect, state = decide(kind, standing, said, may_lift=act.source in LIFTING_SOURCES)
     said_again = kind == "opt_out" and effect == "none" and standing and standing.active
     first = standing if said_again else None
     if first is None or act.idempotency_key or state is not standing:
-        draft.entries.append(_entry(tx, kind, act, effect, said=said, explained=explained))
+        draft.entries.append(_entry(kind, act, effect, moments, said=said, explained=explained))
     if state is not None and state is not standing:
         draft.states[slot] = state
         draft.changed[slot] = len(draft.entries) - 1
@@ -195,9 +196,8 @@ def _recorded(act: Act, effect: Effect, state: State, *, is_new: bool) -> Record
     )
 
 
-def _said(tx: Tx, kind: ActKind, act: Act) -> tuple[State, Json]:
+def _said(tx: Tx, kind: ActKind, act: Act, moments: honour.Moments) -> tuple[State, Json]:
     """Return the state as this act alone would have it, and how its deadline was counted."""
-    moments = _moments(tx, act)
     deadline = deadline_of(act, moments) if kind == "opt_out" else None
     state = State(
         scope=act.scope,
@@ -210,9 +210,12 @@ def _said(tx: Tx, kind: ActKind, act: Act) -> tuple[State, Json]:
     return state, deadline.to_document() if deadline else None
 
 
-def _moments(tx: Tx, act: Act) -> honour.Moments:
-    # Nobody can have said anything later than now, whatever a clock elsewhere claims.
-    received_at = min(act.received_at or tx.now, tx.now)
+def _moments(tx: Tx, act: Act, standing: State | None) -> honour.Moments:
+    # What was said now was not said before what stands: the lock gave it the later place, though
+    # its transaction may have begun, or its machine's clock may be, a little earlier.
+    now = max(tx.now, standing.said_at) if standing else tx.now
+    # And nobody can have said anything later than now, whatever a clock elsewhere claims.
+    received_at = min(act.received_at or now, now)
     sent_at = min(act.sent_at, received_at) if act.sent_at else None
     return honour.Moments(sent_at=sent_at, received_at=received_at, recorded_at=tx.now)
 
@@ -232,9 +235,14 @@ def deadline_of(act: Act, moments: honour.Moments) -> honour.Deadline:
 
 
 def _entry(
-    tx: Tx, kind: ActKind, act: Act, effect: Effect, *, said: State, explained: Json
+    kind: ActKind,
+    act: Act,
+    effect: Effect,
+    moments: honour.Moments,
+    *,
+    said: State,
+    explained: Json,
 ) -> Entry:
-    moments = _moments(tx, act)
     return Entry(
         place=act.place,
         event_id=said.event_id,

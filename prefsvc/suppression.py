@@ -166,7 +166,8 @@ def _said_again(standing: State, said: State) -> tuple[Effect, State]:
 def _is_due_earlier(said: State, standing: State) -> bool:
     if said.deadline_at is None or standing.deadline_at is None:
         return False
-    return said.deadline_at < standing.deadline_at
+    # Of the same word said at once by many, the one that comes first may bear a later moment.
+    return standing.deadline_at - said.deadline_at >= SAME_WORD
 
 
 def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Effect, State | None]:

@@ -63,6 +63,23 @@ async def retire_brand(conn: Connection, *, now: datetime, slug: str) -> int:
     return affected(await conn.execute(_RETIRE_BRAND, now, slug))
 
 
+_BRANDS_CHANGED = """\
+select max(greatest(applied_at, retired_at)) as "changed_at?"
+from brand"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandsChangedRow:
+    """A row of brands_changed."""
+
+    changed_at: datetime | None
+
+
+async def brands_changed(conn: Connection) -> BrandsChangedRow:
+    """Say when a brand was last applied or retired."""
+    return BrandsChangedRow(*only(await conn.fetchrow(_BRANDS_CHANGED)))
+
+
 _FEED_CHANGES = """\
 select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",

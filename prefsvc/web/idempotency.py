@@ -19,6 +19,8 @@ from prefsvc.web.body import answer
 _KEY = re.compile(r'"([\x20\x21\x23-\x5b\x5d-\x7e]{1,255})"|([A-Za-z0-9_.:/+=-]{1,255})')
 
 Outcome = tuple[int, Json]
+REPLAYED = "Idempotent-Replayed"
+"""The header of an answer that was given before."""
 
 
 class _AnsweredMeanwhileError(Exception):
@@ -103,4 +105,4 @@ def _again(kept: Outcome | None) -> web.Response:
     if kept is None:
         raise LookupError("an answer was kept and is gone")
     status, body = kept
-    return answer(body, status=status, headers={"Idempotent-Replayed": "true"})
+    return answer(body, status=status, headers={REPLAYED: "true"})

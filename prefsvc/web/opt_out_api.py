@@ -13,13 +13,13 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.doors import count
-from prefsvc.errors import EvidenceMissing, InvalidBody, UnknownOptOut
+from prefsvc.errors import EvidenceMissing, InvalidBody, NotAllowed, UnknownOptOut
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recipient, Recorded
 from prefsvc.suppression import Reason, Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, read_json
-from prefsvc.web.idempotency import Outcome, once, request_of
+from prefsvc.web.idempotency import REPLAYED, Outcome, once, request_of
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -75,14 +75,18 @@ async def post_opt_out(request: web.Request) -> web.Response:
     entry = await admitted(request, "operator", "sender")
     body = await read_json(request, OptOutBody)
     acts = _opt_out_acts(entry, body)
+    made: list[Recorded] = []
 
     async def act(tx: Tx) -> Outcome:
         recorded = await opt_outs.record(tx, entry.service.vault, acts)
-        count(acts, recorded)
+        made.extend(recorded)
         first, *others = [_document(entry.brand, one) for one in recorded]
         return 201 if recorded[0].is_new else 200, first | {"also": others}
 
-    return await once(entry, request_of(request, entry, msgspec.to_builtins(body)), act)
+    response = await once(entry, request_of(request, entry, msgspec.to_builtins(body)), act)
+    if REPLAYED not in response.headers:
+        count(acts, made)
+    return response
 
 
 async def post_opt_in(request: web.Request) -> web.Response:
@@ -131,7 +135,7 @@ async def get_opt_out(request: web.Request) -> web.Response:
 def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
     addresses = [(body.channel, body.address), *((one.channel, one.address) for one in body.also)]
     if entry.caller.channel and any(channel != entry.caller.channel for channel, _ in addresses):
-        raise InvalidBody("This sender's key is for another channel.", pointer="/channel")
+        raise NotAllowed("This sender's key is for another channel.", pointer="/channel")
     return [
         Act(
             entry.brand,

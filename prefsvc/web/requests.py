@@ -1,5 +1,6 @@
 """One line of log and one count for every request, without its path: paths carry tokens."""
 
+import asyncio
 import secrets
 from time import perf_counter
 
@@ -7,6 +8,7 @@ import structlog
 from aiohttp import web
 
 from prefsvc import metrics
+from prefsvc.doors import SERVICE
 from prefsvc.web.problems import Handler
 
 log = structlog.get_logger()
@@ -29,6 +31,18 @@ async def requests(request: web.Request, handler: Handler) -> web.StreamResponse
             return response
     finally:
         _note(request, status, perf_counter() - started, request_id)
+
+
+_UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links")
+
+
+@web.middleware
+async def time_limit(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give up on a request that takes too long; streams and long polls have limits of their own."""
+    if route_of(request).endswith(_UNLIMITED):
+        return await handler(request)
+    async with asyncio.timeout(request.app[SERVICE].settings.request_timeout_seconds):
+        return await handler(request)
 
 
 def _note(request: web.Request, status: int, seconds: float, request_id: str) -> None:

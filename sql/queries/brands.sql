@@ -20,3 +20,8 @@ on conflict (slug) do update set
 update brand
 set retired_at = :now
 where slug = :slug and retired_at is null
+
+-- name: brands_changed :one
+-- Say when a brand was last applied or retired.
+select max(greatest(applied_at, retired_at)) as "changed_at?"
+from brand

@@ -8,6 +8,7 @@ import pytest
 from prefsvc import app, checkpoints
 from prefsvc.checkpoints import Tips
 from prefsvc.verification import Exported, verify
+from tests.support.ledger_document import EXPORT, vouched_for
 from tests.support.register import act, address_in, record, withdraw, workload
 
 BUCKET = 5
@@ -380,3 +381,28 @@ async def test_the_running_service_signs_within_a_second(service, aiohttp_client
     reply = await client.get("/v1/brands/acme/ledger/checkpoints", headers=keys.operator)
     [line] = (await reply.text()).splitlines()
     assert json.loads(line)["position"] == 1
+
+
+async def test_an_export_is_verified_by_the_documents_own_program(service):
+    for number in range(3):
+        await record(service, act(service, address_in(service, BUCKET, number=number)))
+        await sign(service)
+    brand = service.book.get("acme")
+    rows = await service.database.pool.fetch(
+        EXPORT.replace("brand_id = 1", f"brand_id = {brand.brand_id}")
+    )
+    [kept] = (await exported(service)).values()
+    checkpoints_kept = [
+        {
+            "position": one.position,
+            "digest": one.digest.hex(),
+            "made_at": one.made_at.isoformat(),
+            "signature": one.signature.hex(),
+        }
+        for one in kept
+    ]
+    place = (str(service.installation.installation_id), "acme", BUCKET)
+    key = service.vault.ledger_fingerprint.hex()
+    assert vouched_for(*place, [row[0] for row in rows], checkpoints_kept, key) == 3
+    with pytest.raises(AssertionError, match="row 3 is gone"):
+        vouched_for(*place, [row[0] for row in rows[:2]], checkpoints_kept, key)

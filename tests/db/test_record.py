@@ -26,6 +26,15 @@ async def test_twenty_identical_opt_outs_at_once_are_one_event_at_one_position(s
     assert await service.database.pool.fetchval("select sum(position)::int from feed_head") == 1
 
 
+async def test_the_moments_of_opt_outs_at_once_may_be_out_of_order(service, clock):
+    clock.stop(service.now())
+    [first] = await record(service, act(service, ANN))
+    clock.move(seconds=-2)
+    [second] = await record(service, act(service, ANN))
+    assert (second.is_new, second.event_id) == (False, first.event_id)
+    assert await events(service) == 1
+
+
 async def test_twenty_identical_opt_outs_in_one_batch_are_one_event(service):
     recorded = await record(service, *[act(service, ANN) for _ in range(20)])
     assert [one.is_new for one in recorded] == [True] + [False] * 19

@@ -89,8 +89,10 @@ async def test_metrics_are_not_for_the_world(proxy, seen):
     assert not seen
 
 
-async def test_an_opt_out_with_a_body_of_ten_megabytes_is_passed_on(proxy, seen):
-    status, _ = await send(proxy.https_port, f"POST /u/{TOKEN}", body=b"x" * 10_000_000)
+@pytest.mark.parametrize("is_tls", [True, False])
+async def test_an_opt_out_with_a_body_of_ten_megabytes_is_passed_on(proxy, seen, is_tls):
+    port, body = (proxy.https_port if is_tls else proxy.http_port), b"x" * 10_000_000
+    status, _ = await send(port, f"POST /u/{TOKEN}", body=body, is_tls=is_tls)
     assert (status, seen[0].body[:4]) == (200, b"xxxx")
 
 

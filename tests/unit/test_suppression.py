@@ -152,6 +152,13 @@ def test_a_stop_said_again_at_once_leaves_the_state_as_it_is():
     assert decide("opt_out", first, soon, may_lift=True)[1] is first
 
 
+def test_a_stop_said_a_moment_earlier_is_the_same_word():
+    first = stop(1).state
+    moment = SAME_WORD - timedelta(microseconds=1)
+    sooner = replace(first, said_at=first.said_at - moment, deadline_at=first.deadline_at - moment)
+    assert decide("opt_out", first, sooner, may_lift=True) == ("none", first)
+
+
 def test_a_stop_said_earlier_is_due_earlier():
     effect, state = decide("opt_out", stop(5).state, stop(1, number=7).state, may_lift=True)
     assert effect == "added"

@@ -20,7 +20,7 @@ from prefsvc.settings import Settings
 from prefsvc.sms.webhook import post_message
 from prefsvc.vault import Vault
 from prefsvc.web.problems import AWAY, problems
-from prefsvc.web.requests import requests, time_limit
+from prefsvc.web.requests import requests, sign, time_limit
 from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
 
@@ -91,6 +91,7 @@ def build(service: Service) -> web.Application:
     app.add_routes([*ROUTES, *SLASHED, web.post(TWILIO_ROUTE, post_message)])
     app.cleanup_ctx.append(_loops)
     app.on_shutdown.append(_let_go)
+    app.on_response_prepare.append(sign)
     return app
 
 

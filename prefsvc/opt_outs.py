@@ -7,7 +7,7 @@ and sets the state. So whatever two transactions do at once, one comes wholly be
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from uuid import UUID
 
 from prefsvc import honour, ledger
@@ -105,6 +105,9 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """
     return await _write(tx, vault, "opt_in", acts)
 
+
+_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+"""A moment before this is a fault of some clock; near the year 1 no deadline can be counted."""
 
 Slot = tuple[Place, bytes, Scope, Reason]
 
@@ -215,9 +218,13 @@ def _moments(tx: Tx, act: Act, standing: State | None) -> honour.Moments:
     # its transaction may have begun, or its machine's clock may be, a little earlier.
     now = max(tx.now, standing.said_at) if standing else tx.now
     # And nobody can have said anything later than now, whatever a clock elsewhere claims.
-    received_at = min(act.received_at or now, now)
-    sent_at = min(act.sent_at, received_at) if act.sent_at else None
+    received_at = _between(_EARLIEST, act.received_at or now, now)
+    sent_at = _between(_EARLIEST, act.sent_at, received_at) if act.sent_at else None
     return honour.Moments(sent_at=sent_at, received_at=received_at, recorded_at=tx.now)
+
+
+def _between(earliest: datetime, at: datetime, latest: datetime) -> datetime:
+    return max(earliest, min(at, latest))
 
 
 def deadline_of(act: Act, moments: honour.Moments) -> honour.Deadline:

@@ -30,20 +30,11 @@ from prefsvc.ledger_row import (
     is_sealed,
     next_digest,
 )
-from prefsvc.suppression import (
-    LIFTING_SOURCES,
-    Reason,
-    Scope,
-    State,
-    decide,
-    parse_act,
-    parse_reason,
-)
+from prefsvc.replay import Consequence, Followed, read_slot, replay
+from prefsvc.suppression import State
 from prefsvc.vault import Vault
 
 PAGE_ROWS = 1000
-
-_Slot = tuple[bytes, Scope, Reason]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +59,6 @@ class Findings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Followed:
-    """A suppression as the ledger has it follow, from the row at this position."""
-
-    state: State
-    channel: str
-    position: int
-
-
-@dataclass(frozen=True, slots=True)
 class _Kept:
     """What is stored beside some rows of the ledger."""
 
@@ -95,7 +77,7 @@ class _Walk:
     position: int = 0
     digests: dict[int, bytes] = field(default_factory=dict)
     """The running digest at each position that some checkpoint speaks of."""
-    states: dict[_Slot, _Followed] = field(default_factory=dict)
+    followed: Followed = field(default_factory=dict)
 
     @property
     def place(self) -> Place:
@@ -201,7 +183,7 @@ async def _walk_rows(
             walk.position = row.position
             if row.position in spoken_of:
                 walk.digests[row.position] = walk.digest
-            _replay(walk, row)
+            replay(walk.followed, row)
 
 
 async def _kept(tx: Tx, walk: _Walk, rows: Sequence[queries.LedgerPageRow]) -> _Kept:
@@ -228,22 +210,6 @@ def _wrong_with(
         yield f"the address of row {row.position} was removed"
 
 
-def _replay(walk: _Walk, row: LedgerRow) -> None:
-    """Say what follows from the row, as the write path did."""
-    try:
-        scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
-        kind = parse_act(row.act)
-    except (KeyError, ValueError):
-        return  # Words that prefsvc never writes: its seal has told already.
-    slot = (row.address_key, scope, reason)
-    said_at = min(row.sent_at or row.received_at, row.received_at)
-    said = State(scope, reason, kind == "opt_out", said_at, row.deadline_at, row.event_id)
-    standing = walk.states[slot].state if slot in walk.states else None
-    _, state = decide(kind, standing, said, may_lift=row.source in LIFTING_SOURCES)
-    if state is not None and state is not standing:
-        walk.states[slot] = _Followed(state, row.channel, row.position)
-
-
 def _verify_checkpoints(
     vault: Vault,
     installation_id: UUID,
@@ -267,10 +233,10 @@ def _verify_checkpoints(
 
 
 async def _verify_states(tx: Tx, walk: _Walk, findings: Findings) -> None:
-    expected = dict(walk.states)
+    expected = dict(walk.followed)
     async for row in _states(tx, walk.place):
         findings.suppressions += 1
-        if not _follows(row, expected):
+        if not _is_expected(row, expected):
             findings.wrong.append(
                 f"{walk}: a suppression is not what the ledger says (row {row.position})"
             )
@@ -280,14 +246,14 @@ async def _verify_states(tx: Tx, walk: _Walk, findings: Findings) -> None:
     ]
 
 
-def _follows(row: queries.StatePageRow, expected: dict[_Slot, _Followed]) -> bool:
-    try:
-        scope, reason = Scope.parse(row.scope, row.topic), parse_reason(row.reason)
-    except (KeyError, ValueError):
+def _is_expected(row: queries.StatePageRow, expected: Followed) -> bool:
+    """Say whether a stored suppression is what follows, and strike it off."""
+    slot = read_slot(row.address_key, row.scope, row.topic, row.reason)
+    if slot is None:
         return False
+    _, scope, reason = slot
     stored = State(scope, reason, row.active, row.said_at, row.deadline_at, row.event_id)
-    followed = expected.pop((row.address_key, scope, reason), None)
-    return followed == _Followed(stored, row.channel, row.position)
+    return expected.pop(slot, None) == Consequence(stored, row.channel, row.position)
 
 
 async def _states(tx: Tx, place: Place) -> AsyncIterator[queries.StatePageRow]:

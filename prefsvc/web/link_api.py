@@ -131,10 +131,13 @@ async def _answer_lines(request: web.Request, response: web.StreamResponse, entr
 
 async def _lines(request: web.Request) -> AsyncIterator[bytes]:
     settings = request.app[SERVICE].settings
-    count = 0
+    count = total = 0
     buffer = bytearray()
     async for chunk in _chunks(request, settings.body_read_timeout_seconds):
         buffer += chunk
+        total += len(chunk)
+        if total > settings.bulk_body_bytes_max:
+            raise BodyTooLarge(f"More than {settings.bulk_body_bytes_max} bytes; ask for fewer.")
         *whole, rest = buffer.split(b"\n")
         buffer = bytearray(rest)
         for line in whole:

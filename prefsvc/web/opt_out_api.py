@@ -1,6 +1,6 @@
 """Opt-outs and opt-ins by API: the company's programs and people say what they were told."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -23,7 +23,6 @@ from prefsvc.web.idempotency import REPLAYED, Outcome, once, request_of
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 OptOutSource = Literal[
     "api", "complaint", "fax", "import", "in_store", "letter", "phone", "preference_centre",
     "registration",
@@ -102,8 +101,8 @@ async def post_opt_in(request: web.Request) -> web.Response:
         body.source,
         _evidence(entry, body.evidence),
         reason=body.reason,
-        sent_at=_possible(body.sent_at),
-        received_at=_possible(body.received_at),
+        sent_at=body.sent_at,
+        received_at=body.received_at,
     )
 
     async def act(tx: Tx) -> Outcome:
@@ -145,8 +144,8 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
             body.source,
             _evidence(entry, body.evidence or {}),
             reason=body.reason,
-            sent_at=_possible(body.sent_at),
-            received_at=_possible(body.received_at),
+            sent_at=body.sent_at,
+            received_at=body.received_at,
         )
         for channel, address in addresses
     ]
@@ -222,14 +221,6 @@ def _event_document(entry: Entry, row: queries.EventRow) -> dict[str, Any]:
         # What a person wrote is for those who answer for it, not for every mailing tool.
         "evidence": row.evidence if is_operator else None,
     }
-
-
-def _possible(at: datetime | None) -> datetime | None:
-    """Return a moment that a calendar can count from: an opt-out is not refused for its date.
-
-    Later than now is seen to where it is recorded; earlier than any record is taken as then.
-    """
-    return max(at, _EARLIEST) if at else None
 
 
 def moment(at: datetime | None) -> str | None:

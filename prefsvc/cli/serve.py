@@ -20,6 +20,7 @@ from prefsvc.engine import Engine
 from prefsvc.errors import AddressInUse, BrandRefusal
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
+from prefsvc.web.protocol import Runner
 
 log = structlog.get_logger()
 
@@ -119,7 +120,7 @@ async def _watched(running: Engine | None, stop: asyncio.Event) -> AsyncIterator
 @asynccontextmanager
 async def _site(service: Service, listener: socket.socket) -> AsyncIterator[None]:
     settings = service.settings
-    runner = web.AppRunner(
+    runner = Runner(
         app.build(service),
         access_log=None,
         handle_signals=False,

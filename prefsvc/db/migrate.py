@@ -114,7 +114,7 @@ async def status(conn: PlainConnection, folder: Path | None = None) -> Status:
     if missing:
         names = tuple(migration.name for migration in missing)
         return Status(
-            "behind", f"Not applied yet: {', '.join(names)}; run `prefsvc migrate`.", names
+            "behind", f"Not applied yet: {', '.join(names)}; `prefsvc serve` applies it.", names
         )
     return Status("current", f"All {len(files)} migrations are applied.")
 

@@ -44,13 +44,3 @@ def test_words_that_fit_by_letters_but_not_by_bytes_are_refused_in_their_line(ru
     reply = call(running, "POST", "links", data=body.encode())
     assert reply.status_code == 200
     assert reply.json()["problem"]["code"] == "invalid_link_content"
-
-
-def test_a_senders_key_of_another_channel_is_not_allowed(running):
-    reply = requests.post(
-        f"{running.start.url}/v1/brands/acme/opt-outs",
-        headers={"Authorization": f"Bearer {running.start.keys['mailer']}"},
-        json={"channel": "sms", "address": "+12025550123"},
-        timeout=30,
-    )
-    assert (reply.status_code, reply.json()["code"]) == (403, "not_allowed")

@@ -276,7 +276,7 @@ async def test_evidence_that_erasure_took_is_no_fault(five):
     ],
 )
 async def test_an_altered_address_is_found(five, change):
-    one = "(select min(address_key) from address)"
+    one = "(select address_key from address order by address_key limit 1)"
     await tamper(five, f"update address set {change} where address_key = {one}")
     assert any("an address was altered" in one for one in await wrongs(five))
 
@@ -308,7 +308,7 @@ async def test_findings_name_places_and_no_addresses(five):
         "update suppression set active = false",
         "update evidence set content = '{}'",
         "update address set canonical = 'mallory@example.org' "
-        "where address_key = (select min(address_key) from address)",
+        "where address_key = (select address_key from address order by address_key limit 1)",
     )
     told = " ".join(await wrongs(five))
     assert "brand acme, bucket 5" in told

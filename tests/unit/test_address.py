@@ -1,4 +1,3 @@
-# ruff: noqa: RUF001 - characters that look like others are what is tested here
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st

@@ -104,7 +104,7 @@ def test_spare_bits_of_a_short_token_must_be_zero():
     assert read == [token]
 
 
-@pytest.mark.parametrize("look_alike", ["ı", "ſ", "ａ"])  # noqa: RUF001 - that is the test
+@pytest.mark.parametrize("look_alike", ["ı", "ſ", "ａ"])
 def test_letters_that_only_fold_to_ascii_are_refused(look_alike):
     with pytest.raises(InvalidToken):
         RING.read_short(look_alike + RING.short_token("acme", LINK_ID)[1:])

@@ -93,13 +93,14 @@ async def test_a_sender_reads_its_own_channel_alone(client, keys):
     assert await problem(await client.get(one, headers=keys.mailer)) == (404, "unknown_opt_out")
 
 
-async def test_a_sender_records_for_its_own_channel_alone(client, keys):
-    body = {"channel": "sms", "address": ANNS_PHONE}
+async def test_a_sender_passes_on_a_stop_for_any_channel_of_its_brand(client, keys):
+    texts = {"channel": "sms", "address": ANNS_PHONE}
+    body = {"channel": "email", "address": ANN, "also": [texts]}
     reply = await client.post(f"{ACME}/opt-outs", headers=keys.mailer, json=body)
-    assert await problem(reply) == (400, "invalid_body")
-    also = {"channel": "email", "address": ANN, "also": [body]}
-    reply = await client.post(f"{ACME}/opt-outs", headers=keys.mailer, json=also)
-    assert await problem(reply) == (400, "invalid_body")
+    assert reply.status == 201
+    asked = {"addresses": [ANNS_PHONE]}
+    reply = await client.post(f"{ACME}/check", headers=keys.texter, json=asked)
+    assert not (await reply.json())["results"][0]["may_send"]
 
 
 async def test_what_a_person_wrote_is_for_operators(client, keys):

@@ -146,6 +146,11 @@ class Settings(BaseSettings):
         return self.public_url or f"http://{host}:{self.port}"
 
     @property
+    def is_local(self) -> bool:
+        """Say whether only this machine can call."""
+        return self.host in {"127.0.0.1", "::1", "localhost"}
+
+    @property
     def idempotency_age(self) -> timedelta:
         """Return for how long an idempotent answer is kept."""
         return timedelta(hours=self.idempotency_hours)

@@ -55,11 +55,10 @@ def _doctor(settings: Settings, _: Namespace) -> int:
 
 def _here(settings: Settings) -> Iterator[Finding]:
     """Look at settings and files."""
-    is_local = settings.host in {"127.0.0.1", "::1", "localhost"}
     yield Finding(
         f"links point to {settings.origin}",
         mend=""
-        if is_local or settings.origin.startswith("https://")
+        if settings.is_local or settings.origin.startswith("https://")
         else "set PREFSVC_PUBLIC_URL to the https:// address that the world uses",
     )
     for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, FIRST_KEY_FILE):

@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from prefsvc import logs
-from prefsvc.cli import brands, doctor, keys, ledger, links, secrets, senders, serve
+from prefsvc.cli import brands, doctor, keys, ledger, links, restored, secrets, senders, serve
 from prefsvc.errors import Refusal
 from prefsvc.settings import Settings
 
-COMMANDS = (serve, doctor, brands, senders, keys, links, ledger, secrets)
+COMMANDS = (serve, doctor, brands, senders, keys, links, ledger, secrets, restored)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

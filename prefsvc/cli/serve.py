@@ -86,7 +86,8 @@ async def _serve(
     async with app.opened(settings, vault, dsn) as service, _watched(running, stop):
         first_brands = await _apply_brands(service, is_embedded=running is not None)
         async with _site(service, listener):
-            if running is not None:
+            # The greeting shows a link and a key: for a terminal here, not for a server's log.
+            if running is not None and settings.is_local:
                 await welcome.say(service, first_brands)
             log.info("serving", origin=settings.origin, pid_of_postgresql=running and running.pid)
             await stop.wait()

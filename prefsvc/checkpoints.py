@@ -5,10 +5,14 @@ checkpoint make the same one. A row without a good seal was not written by prefs
 signed for, and stops the checkpoints of its place until an operator has looked.
 """
 
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from prefsvc.brands import BrandBook
+import msgspec
+
+from prefsvc.brands import AppliedBrand, BrandBook
+from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.ledger import Place
@@ -104,3 +108,30 @@ def ledger_row(place: Place, stored: queries.LedgerPageRow) -> LedgerRow:
         if name not in {"bucket", "brand_id"}
     }
     return LedgerRow(bucket=bucket, brand_id=brand_id, **fields)
+
+
+async def kept(tx: Tx, place: Place) -> AsyncIterator[queries.CheckpointsRow]:
+    """Yield the checkpoints of a brand and bucket, in order."""
+    bucket, brand_id = place
+    after = 0
+    while rows := await queries.checkpoints(
+        tx.conn, bucket=bucket, brand_id=brand_id, after=after, size=PAGE_ROWS
+    ):
+        for row in rows:
+            yield row
+        after = rows[-1].position
+
+
+async def exported(tx: Tx, brand: AppliedBrand) -> AsyncIterator[bytes]:
+    """Yield a brand's checkpoints as lines of JSON, to be kept where nobody here can reach."""
+    for bucket in range(BUCKET_COUNT):
+        async for row in kept(tx, (bucket, brand.brand_id)):
+            line = {
+                "brand": brand.slug,
+                "bucket": bucket,
+                "position": row.position,
+                "digest": row.digest.hex(),
+                "made_at": row.made_at,
+                "signature": row.signature.hex(),
+            }
+            yield msgspec.json.encode(line) + b"\n"

@@ -8,7 +8,7 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import InvalidToken
-from prefsvc.opt_outs import Recipient, store_addresses
+from prefsvc.recipients import Recipient, store_addresses
 from prefsvc.token import Keyring, bucket_of_link, link_id_for
 
 _ATTEMPTS_MAX = 4

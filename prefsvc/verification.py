@@ -15,6 +15,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from typing_extensions import override
 
+from prefsvc import checkpoints
 from prefsvc.address import address_key, bucket_of, parse_channel, sha256_of
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.checkpoints import ledger_row
@@ -136,30 +137,22 @@ async def _verify_place(
     kept: Sequence[Exported],
     findings: Findings,
 ) -> None:
-    checkpoints = [
-        *[one async for one in _checkpoints(tx, walk.place)],
+    spoken = [
+        *[
+            Exported(row.position, row.digest, row.made_at, row.signature)
+            async for row in checkpoints.kept(tx, walk.place)
+        ],
         *kept,
     ]
-    spoken_of = {one.position for one in checkpoints}
+    spoken_of = {one.position for one in spoken}
     await _walk_rows(tx, vault, walk, spoken_of, findings)
     head = heads.get(walk.place, 0)
     if head != walk.position:
         findings.wrong.append(
             f"{walk}: the head stands at {head}, but the last row is {walk.position}"
         )
-    _verify_checkpoints(vault, installation_id, walk, checkpoints, findings)
+    _verify_checkpoints(vault, installation_id, walk, spoken, findings)
     await _verify_states(tx, walk, findings)
-
-
-async def _checkpoints(tx: Tx, place: Place) -> AsyncIterator[Exported]:
-    bucket, brand_id = place
-    after = 0
-    while rows := await queries.checkpoints(
-        tx.conn, bucket=bucket, brand_id=brand_id, after=after, size=PAGE_ROWS
-    ):
-        for row in rows:
-            yield Exported(row.position, row.digest, row.made_at, row.signature)
-        after = rows[-1].position
 
 
 async def _walk_rows(
@@ -214,10 +207,10 @@ def _verify_checkpoints(
     vault: Vault,
     installation_id: UUID,
     walk: _Walk,
-    checkpoints: Sequence[Exported],
+    spoken: Sequence[Exported],
     findings: Findings,
 ) -> None:
-    for one in checkpoints:
+    for one in spoken:
         findings.checkpoints += 1
         claim = CheckpointClaim(
             installation_id, walk.brand.slug, walk.bucket, one.position, one.digest, one.made_at

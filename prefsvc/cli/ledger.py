@@ -8,10 +8,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
+from prefsvc import checkpoints
 from prefsvc.cli.context import Commands, with_service
-from prefsvc.cursor import BUCKET_COUNT
-from prefsvc.db import queries
-from prefsvc.db.connection import Tx
 from prefsvc.doors import Service
 from prefsvc.errors import CheckpointsUnreadable
 from prefsvc.settings import Settings
@@ -90,29 +88,11 @@ def _export(settings: Settings, _: Namespace) -> int:
     async def work(service: Service) -> None:
         async with service.database.read() as tx:
             for brand in service.book.by_id.values():
-                for bucket in range(BUCKET_COUNT):
-                    await _print(tx, brand.slug, brand.brand_id, bucket)
+                async for line in checkpoints.exported(tx, brand):
+                    sys.stdout.write(line.decode())
 
     with_service(settings, work)
     return 0
-
-
-async def _print(tx: Tx, slug: str, brand_id: int, bucket: int) -> None:
-    after = 0
-    while rows := await queries.checkpoints(
-        tx.conn, bucket=bucket, brand_id=brand_id, after=after, size=1000
-    ):
-        for row in rows:
-            line = {
-                "brand": slug,
-                "bucket": bucket,
-                "position": row.position,
-                "digest": row.digest.hex(),
-                "made_at": row.made_at.isoformat(),
-                "signature": row.signature.hex(),
-            }
-            sys.stdout.write(json.dumps(line) + "\n")
-        after = rows[-1].position
 
 
 def _public_key(settings: Settings, _: Namespace) -> int:

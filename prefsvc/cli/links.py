@@ -7,7 +7,7 @@ from prefsvc.address import CHANNELS, Address
 from prefsvc.brands import AppliedBrand
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
-from prefsvc.opt_outs import Recipient
+from prefsvc.recipients import Recipient
 from prefsvc.settings import Settings
 from prefsvc.short_links import Wanted
 from prefsvc.web.link_api import link_of

@@ -7,7 +7,8 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.doors import SERVICE, Service, read_body
 from prefsvc.errors import InvalidAddress, UnknownRecipientNumber, UnsignedWebhook
 from prefsvc.keyword import Outcome
-from prefsvc.opt_outs import Act, Recipient
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
 from prefsvc.sms import replies
 from prefsvc.sms.message import InboundMessage, intent, parse_form
 from prefsvc.sms.signature import is_signed_by

@@ -20,7 +20,7 @@ from prefsvc.errors import (
     UnreadableBody,
 )
 from prefsvc.links import Link
-from prefsvc.opt_outs import Recipient
+from prefsvc.recipients import Recipient
 from prefsvc.short_links import Wanted
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, decode, read_json

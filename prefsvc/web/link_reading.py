@@ -9,7 +9,8 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.doors import Service
 from prefsvc.errors import InvalidToken
 from prefsvc.honour import Moments
-from prefsvc.opt_outs import Act, Recipient, deadline_of
+from prefsvc.opt_outs import Act, deadline_of
+from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
 from prefsvc.token import ShortToken
 from prefsvc.web.opt_out_api import scope_of

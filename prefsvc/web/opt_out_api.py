@@ -15,7 +15,8 @@ from prefsvc.db.connection import Tx
 from prefsvc.doors import count
 from prefsvc.errors import EvidenceMissing, InvalidBody, UnknownOptOut
 from prefsvc.ledger import bucket_of_event
-from prefsvc.opt_outs import Act, Recipient, Recorded
+from prefsvc.opt_outs import Act, Recorded
+from prefsvc.recipients import Recipient
 from prefsvc.suppression import Reason, Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, read_json

@@ -19,7 +19,7 @@ from prefsvc import api_keys, app, brands, engine, links, senders
 from prefsvc.address import Address
 from prefsvc.doors import Service
 from prefsvc.links import Link
-from prefsvc.opt_outs import Recipient
+from prefsvc.recipients import Recipient
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
 from tests.bench import limits

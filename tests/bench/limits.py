@@ -9,7 +9,7 @@ from pathlib import Path
 
 from prefsvc.doors import Service
 from prefsvc.engine import Engine
-from prefsvc.opt_outs import Recipient
+from prefsvc.recipients import Recipient
 
 
 def _pgbench() -> str:

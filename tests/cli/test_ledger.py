@@ -5,7 +5,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from prefsvc import opt_outs
 from prefsvc.address import Address
-from prefsvc.opt_outs import Act, Recipient
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
 from prefsvc.work.loops import checkpointing
 

@@ -3,7 +3,8 @@
 import pytest
 
 from prefsvc.address import Address
-from prefsvc.opt_outs import Act, Recipient
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
 from tests.support.cast import ANN
 

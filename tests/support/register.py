@@ -5,7 +5,8 @@ from datetime import timedelta
 
 from prefsvc import opt_outs
 from prefsvc.address import Address
-from prefsvc.opt_outs import Act, Recipient
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
 
 SCOPES = (Scope("channel"), Scope("brand"), Scope("topic", "news"), Scope("third_party_sharing"))

@@ -1,0 +1,55 @@
+"""Recipients: an address with its key, and storing it the first time it is seen."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from prefsvc.address import Address, Channel, address_key, bucket_of
+from prefsvc.db import queries
+from prefsvc.db.connection import Tx
+from prefsvc.vault import PEPPER_VERSION, Vault
+
+
+@dataclass(frozen=True, slots=True)
+class Recipient:
+    """Whom an act is about; `address` is None where only its key is left: an erased address."""
+
+    address_key: bytes
+    channel: Channel
+    address: Address | None
+
+    @classmethod
+    def of(cls, address: Address, vault: Vault) -> "Recipient":
+        """Key an address."""
+        key = address_key(vault.pepper, address.channel, address.sha256)
+        return cls(key, address.channel, address)
+
+    @property
+    def bucket(self) -> int:
+        """Return the bucket that holds everything about this address."""
+        return bucket_of(self.address_key)
+
+
+async def store_addresses(tx: Tx, recipients: Iterable[Recipient]) -> None:
+    """Store addresses that are not known yet; an erased one that speaks again is not restored."""
+    known = [r for r in recipients if r.address]
+    await queries.ensure_addresses(
+        tx.conn,
+        rows=[_address(tx, r, r.address) for r in sorted(known, key=_by_bucket) if r.address],
+    )
+
+
+def _by_bucket(recipient: Recipient) -> tuple[int, bytes]:
+    return (recipient.bucket, recipient.address_key)
+
+
+def _address(tx: Tx, recipient: Recipient, address: Address) -> queries.EnsureAddressesIn:
+    return queries.EnsureAddressesIn(
+        bucket=recipient.bucket,
+        address_key=recipient.address_key,
+        channel=recipient.channel,
+        canonical=address.canonical,
+        as_written=None if address.as_written == address.canonical else address.as_written,
+        sealed_sha256=None,
+        pepper_version=PEPPER_VERSION,
+        first_seen_at=tx.now,
+    )

@@ -85,6 +85,9 @@ def _there(settings: Settings) -> Iterator[Finding]:
 async def _database(settings: Settings, vault: Vault, dsn: str) -> list[Finding]:
     async with app.reached(settings, dsn) as conn:
         findings = await _server(conn)
+        if settings.database_url is None:
+            # No secret is in it: the system itself says who may use this socket.
+            findings.append(Finding(f"while the service runs: psql '{dsn}'"))
         schema = await status(conn)
     if schema.state != "current":
         how = (

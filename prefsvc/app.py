@@ -11,7 +11,7 @@ from aiohttp import web
 
 from prefsvc import brands, installation
 from prefsvc.brand import Brand
-from prefsvc.brands import Applied
+from prefsvc.brands import Applied, BrandBook
 from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
@@ -47,9 +47,9 @@ async def opened(
     async with database(settings, dsn, clock=clock) as db:
         async with db.transaction() as tx:
             known = await installation.recognise(tx, vault)
-        async with db.read() as tx:
-            book = await brands.load(tx, vault.token_masters)
-        yield Service(settings, db, vault, known, book)
+        service = Service(settings, db, vault, known, BrandBook.of((), vault.token_masters))
+        await service.refresh_book()
+        yield service
 
 
 @asynccontextmanager

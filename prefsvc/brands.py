@@ -85,17 +85,22 @@ async def apply(tx: Tx, brands: Sequence[Brand]) -> list[Applied]:
         for slug, row in rows.items()
         if row.retired_at is None
     }
-    check_together(list((standing | {brand.slug: brand for brand in brands}).values()))
+    applied = compare(standing, brands)
     next_id = max((row.brand_id for row in rows.values()), default=0) + 1
-    applied = []
-    for brand in brands:
+    for brand, outcome in zip(brands, applied, strict=True):
         known = rows.get(brand.slug)
-        changes = tuple(difference(standing.get(brand.slug), brand))
-        applied.append(Applied(brand.slug, changes))
-        if changes:
+        if outcome.changes:
             await _put(tx, brand, known.brand_id if known else next_id)
             next_id += 0 if known else 1
     return applied
+
+
+def compare(standing: dict[str, Brand], brands: Sequence[Brand]) -> list[Applied]:
+    """Say what applying these would change; refuse those that cannot stand beside the others."""
+    check_together(list((standing | {brand.slug: brand for brand in brands}).values()))
+    return [
+        Applied(brand.slug, tuple(difference(standing.get(brand.slug), brand))) for brand in brands
+    ]
 
 
 async def _put(tx: Tx, brand: Brand, brand_id: int) -> None:
@@ -114,6 +119,6 @@ async def retire(tx: Tx, slug: str) -> None:
         raise UnknownBrand
 
 
-async def changed_at(tx: Tx) -> datetime | None:
-    """Return when a brand was last applied or retired: a cheap look for a change of the book."""
-    return (await queries.brands_changed(tx.conn)).changed_at
+async def version(tx: Tx) -> str | None:
+    """Return what changes whenever the book does; None while it is empty."""
+    return await queries.brands_version(tx.conn)

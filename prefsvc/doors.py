@@ -52,7 +52,7 @@ class Service:
     vault: Vault
     installation: Installation
     book: BrandBook
-    book_changed_at: datetime | None = None
+    book_version: str | None = None
     bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     snapshots: asyncio.Semaphore = field(init=False)
@@ -68,10 +68,10 @@ class Service:
     async def refresh_book(self) -> None:
         """Read the brands again, if any was applied or retired since."""
         async with self.database.read() as tx:
-            changed_at = await brands.changed_at(tx)
-            if changed_at != self.book_changed_at:
+            version = await brands.version(tx)
+            if version != self.book_version:
                 self.book = await brands.load(tx, self.vault.token_masters)
-                self.book_changed_at = changed_at
+                self.book_version = version
 
     async def brand(self, slug: str) -> AppliedBrand:
         """Return a brand, looking again for one that was applied a moment ago."""

@@ -7,7 +7,7 @@ import yaml
 
 from prefsvc import app
 from prefsvc import brands as book
-from prefsvc.brand import check_together, difference
+from prefsvc.brand import check_together
 from prefsvc.brands import Applied
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
@@ -79,10 +79,7 @@ async def _would_apply(service: Service, files: list[Path]) -> list[Applied]:
     standing = {
         slug: one.brand for slug, one in service.book.by_slug.items() if one.retired_at is None
     }
-    check_together(list((standing | {brand.slug: brand for brand in read}).values()))
-    return [
-        Applied(brand.slug, tuple(difference(standing.get(brand.slug), brand))) for brand in read
-    ]
+    return book.compare(standing, read)
 
 
 def _show(settings: Settings, given: Namespace) -> int:

@@ -63,21 +63,16 @@ async def retire_brand(conn: Connection, *, now: datetime, slug: str) -> int:
     return affected(await conn.execute(_RETIRE_BRAND, now, slug))
 
 
-_BRANDS_CHANGED = """\
-select max(greatest(applied_at, retired_at)) as "changed_at?"
+_BRANDS_VERSION = """\
+select md5(string_agg(brand_id || '/' || applied_at || '/' || coalesce(retired_at::text, ''), ','
+    order by brand_id)) as "version?"
 from brand"""
 
 
-@dataclass(frozen=True, slots=True)
-class BrandsChangedRow:
-    """A row of brands_changed."""
-
-    changed_at: datetime | None
-
-
-async def brands_changed(conn: Connection) -> BrandsChangedRow:
-    """Say when a brand was last applied or retired."""
-    return BrandsChangedRow(*only(await conn.fetchrow(_BRANDS_CHANGED)))
+async def brands_version(conn: Connection) -> str | None:
+    """Digest when each brand was applied and retired: another digest, another book, whatever the clocks."""
+    value: str | None = await conn.fetchval(_BRANDS_VERSION)
+    return value
 
 
 _FEED_CHANGES = """\

@@ -61,7 +61,7 @@ async def post_headers(request: web.Request) -> web.Response:
     entry = await admitted(request, "sender", "operator")
     body = await read_json(request, HeadersBody)
     topic = entry.brand.brand.find_topic(body.topic) if body.topic else None
-    if topic and topic.message_class != "marketing":
+    if topic and not topic.can_be_opted_out_of:
         raise NotMarketing  # RULES E-10: no one-click where nothing can be stopped
     origin = entry.service.settings.origin
     if not origin.startswith("https://"):

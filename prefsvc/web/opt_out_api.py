@@ -166,7 +166,7 @@ def scope_of(
     if topic is None:
         return Scope(kind or "channel")
     known = brand.brand.find_topic(topic)
-    if known is None or known.message_class != "marketing" or channel not in known.channels:
+    if known is None or not known.can_be_opted_out_of or channel not in known.channels:
         return Scope("channel")
     return Scope("topic", topic)
 

@@ -21,7 +21,8 @@ update brand
 set retired_at = :now
 where slug = :slug and retired_at is null
 
--- name: brands_changed :one
--- Say when a brand was last applied or retired.
-select max(greatest(applied_at, retired_at)) as "changed_at?"
+-- name: brands_version :value
+-- Digest when each brand was applied and retired: another digest, another book, whatever the clocks.
+select md5(string_agg(brand_id || '/' || applied_at || '/' || coalesce(retired_at::text, ''), ','
+    order by brand_id)) as "version?"
 from brand

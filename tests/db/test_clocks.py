@@ -1,12 +1,15 @@
 """Transactions that began in one order and were let in in another; clocks that disagree."""
 
+import dataclasses
+
 import pytest
 
+from prefsvc import brands
 from prefsvc.address import Address
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
-from tests.support.cast import ANN
+from tests.support.cast import ANN, acme
 
 
 @pytest.fixture
@@ -36,3 +39,12 @@ async def test_a_stop_let_in_after_a_start_stops_whatever_the_clocks_say(service
     clock.move(seconds=-2)
     [again] = await service.record([act()])
     assert again.effect == "added"
+
+
+async def test_a_brand_applied_by_a_clock_that_is_behind_is_seen(service, clock):
+    clock.move(hours=-1)
+    renamed = dataclasses.replace(acme(), name="Acme and Daughters")
+    async with service.database.transaction() as tx:
+        await brands.apply(tx, [renamed])
+    await service.refresh_book()
+    assert service.book.get("acme").brand.name == "Acme and Daughters"

@@ -5,11 +5,11 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint bench format queries tables lock wheel clean
+.PHONY: help serve test lint bench intent-report format queries tables lock wheel clean
 
 help: ## Say what there is to make
 	@echo "make TARGET, where TARGET is one of"
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s  %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-13s  %s\n", $$1, $$2 }' Makefile
 
 serve: .venv/.ready-runtime ## Run prefsvc here; its data in .data (or PREFSVC_DATA_DIR), a database of its own
 	@PREFSVC_DATA_DIR="$${PREFSVC_DATA_DIR:-$$PWD/.data}" exec $(PY) -m prefsvc serve
@@ -28,6 +28,9 @@ lint: .venv/.ready-all ## Check style, types, the direction of imports, and the 
 bench: .venv/.ready-all ## Measure opt-outs, checks and feeds per second (BENCH_ARGS)
 	$(PY) -m tests.bench $(BENCH_ARGS)
 
+intent-report: .venv/.ready-all ## Say how texts are read as stop, ask or none, and which are misread
+	$(PY) -m tests.unit.intent.report
+
 format: .venv/.ready-all ## Lay out the code as `make lint` wants it
 	$(PY) -m ruff check --fix
 	$(PY) -m ruff format
@@ -37,7 +40,7 @@ queries: .venv/.ready-all ## Write prefsvc/db/queries.py anew from sql/
 	$(PY) -m tests.support.scratch_database -- $(PY) sql/schema.py {dsn} --write
 
 tables: .venv/.ready-runtime ## Write the table of settings in docs/operating.md anew
-	$(PY) -m prefsvc.cli.settings_table docs/operating.md
+	$(PY) -m prefsvc.cli.operating_tables docs/operating.md
 
 lock: .venv/.ready-runtime ## Bring uv.lock up to pyproject.toml (LOCK_ARGS=--upgrade: newer versions, too)
 	$(PY) -m uv lock $(LOCK_ARGS)

@@ -12,9 +12,8 @@ from urllib.parse import parse_qsl
 
 from multidict import MultiDict, MultiMapping
 
-from prefsvc import keyword
 from prefsvc.errors import UnreadableMessage
-from prefsvc.keyword import Outcome
+from prefsvc.intent import Decision, decide, is_yes
 
 OptOutType = Literal["STOP", "START", "HELP"]
 
@@ -96,20 +95,25 @@ def parse_form(body: bytes) -> MultiDict[str]:
     return MultiDict(parse_qsl(text, keep_blank_values=True))
 
 
-def intent(message: InboundMessage) -> Outcome | None:
+def intent(message: InboundMessage) -> Decision:
     """Return what the message asks for; the provider's word wins over our reading (S-12).
 
     Two things are stronger than the provider's word, because a brand sets the words behind it:
-    STOP words revoke by law, whatever they were set to mean (S-13), and YES starts nothing (S-14).
+    a request to stop revokes by law, whatever its words were set to mean (S-13), and YES starts
+    nothing (S-14).
     """
-    ours = keyword.read(message.body)
-    if message.opt_out_type == "STOP" or (ours is not None and ours.outcome == "stop"):
-        return "stop"
-    if message.opt_out_type == "START" and not keyword.is_yes(message.body):
-        return "start"
-    if message.opt_out_type == "HELP":
-        return "help"
-    return ours.outcome if ours else None
+    ours = decide(message.body)
+    if ours.intent == "stop":
+        return ours
+    match message.opt_out_type:
+        case "STOP":
+            return Decision("stop", "provider", "channel")
+        case "START" if not is_yes(message.body):
+            return Decision("start", "provider")
+        case "HELP":
+            return Decision("help", "provider")
+        case _:
+            return ours
 
 
 def _storable(text: str, chars_max: int) -> str:

@@ -7,11 +7,13 @@ Rule 3: the texts given here fit one segment, so they keep to the GSM-7 alphabet
 
 import re
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Literal
 
 from twilio.twiml.messaging_response import MessagingResponse
 
-from prefsvc.keyword import Outcome
+from prefsvc.intent import Intent
+
+Outcome = Literal["stop", "start", "help"]
 
 REPLY_CHARS_MAX: Final = 306  # two GSM-7 segments
 
@@ -84,7 +86,7 @@ def reply(text: str) -> str:
 
 
 def for_intent(
-    intent: Outcome | None,
+    intent: Intent,
     *,
     brand_name: str,
     language: str,
@@ -96,10 +98,14 @@ def for_intent(
 
     `contact` is where a person finds help (CTIA wants it in every HELP): an address or a number.
     """
-    if intent is None or provider_answers:
-        return silent()  # S-15: the provider's answer was the one message
-    text = custom_texts.get(intent) or _default(intent, language)
-    return reply(_filled(text, brand_name, contact))
+    match intent:
+        case "ask" | "none":
+            return silent()
+        case _ if provider_answers:
+            return silent()  # S-15: the provider's answer was the one message
+        case outcome:
+            text = custom_texts.get(outcome) or _default(outcome, language)
+            return reply(_filled(text, brand_name, contact))
 
 
 def lint_reply(text: str, *, brand_name: str, contact: str = "") -> list[str]:

@@ -1,12 +1,14 @@
 """POST /hooks/twilio/messages: a person's text, as Twilio passes it on."""
 
+from dataclasses import asdict
+
 from aiohttp import web
 
 from prefsvc.address import Address
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import SERVICE, Service, read_body
 from prefsvc.errors import InvalidAddress, UnknownRecipientNumber, UnsignedWebhook
-from prefsvc.keyword import Outcome
+from prefsvc.intent import Decision
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.sms import replies
@@ -22,10 +24,10 @@ async def post_message(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     message = await _signed_message(request, service)
     brand = _brand_of(service, message)
-    said = intent(message)
-    if said in {"stop", "start"}:
-        await _record(service, brand, message, said)
-    return _answer(brand, said)
+    decision = intent(message)
+    if decision.intent in {"stop", "start"}:
+        await _record(service, brand, message, decision)
+    return _answer(brand, decision)
 
 
 async def _signed_message(request: web.Request, service: Service) -> InboundMessage:
@@ -58,7 +60,7 @@ def _brand_of(service: Service, message: InboundMessage) -> AppliedBrand:
 
 
 async def _record(
-    service: Service, brand: AppliedBrand, message: InboundMessage, said: Outcome
+    service: Service, brand: AppliedBrand, message: InboundMessage, decision: Decision
 ) -> None:
     try:
         address = Address.for_opt_out("sms", message.from_)
@@ -71,23 +73,21 @@ async def _record(
         # restores just that (S-14).
         Scope("channel"),
         "sms_reply",
-        message.evidence() | {"intent": said},
+        message.evidence() | asdict(decision),
         idempotency_key=f"twilio:{message.message_sid}",
     )
-    await (service.record([act]) if said == "stop" else service.withdraw([act]))
+    await (service.record([act]) if decision.intent == "stop" else service.withdraw([act]))
 
 
-def _answer(brand: AppliedBrand, said: Outcome | None) -> web.Response:
-    xml = replies.silent()
-    if said is not None:
-        language = brand.brand.default_language
-        xml = replies.for_intent(
-            said,
-            brand_name=brand.brand.name_in(language),
-            language=language,
-            contact=brand.brand.contact_text,
-            # Two answers to one STOP are one too many (RULES S-15).
-            provider_answers=brand.brand.replies_by_provider,
-            custom_texts=dict[str, str](brand.brand.reply_texts(language).items()),
-        )
+def _answer(brand: AppliedBrand, decision: Decision) -> web.Response:
+    language = brand.brand.default_language
+    xml = replies.for_intent(
+        decision.intent,
+        brand_name=brand.brand.name_in(language),
+        language=language,
+        contact=brand.brand.contact_text,
+        # Two answers to one STOP are one too many (RULES S-15).
+        provider_answers=brand.brand.replies_by_provider,
+        custom_texts=dict[str, str](brand.brand.reply_texts(language).items()),
+    )
     return web.Response(text=xml, content_type="text/xml", charset="utf-8")

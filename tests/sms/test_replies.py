@@ -89,8 +89,9 @@ def test_where_the_provider_answers_we_are_silent(intent):
     assert answer(intent, provider_answers=True, custom_texts={intent: BRAND}) == silent()
 
 
-def test_a_message_that_asks_nothing_is_not_answered():
-    assert answer(None) == silent()
+@pytest.mark.parametrize("intent", ["none", "ask"])
+def test_a_message_that_asks_nothing_or_is_in_doubt_is_not_answered(intent):
+    assert answer(intent) == silent()
 
 
 def test_a_brands_own_text_replaces_the_default_of_that_intent():

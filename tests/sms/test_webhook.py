@@ -34,7 +34,11 @@ def may_text(client, keys):
 
 
 @pytest.mark.parametrize(
-    "body", ["STOP", "stop", " Stop. ", "UNSUBSCRIBE", "opt out", "ＳＴＯＰ", "Stop\n"]
+    "body",
+    [
+        *("STOP", "stop", " Stop. ", "UNSUBSCRIBE", "opt out", "ＳＴＯＰ", "Stop\n"),
+        *("Pls stop txting me", "take me off ur list or i will sue", "no más mensajes"),
+    ],
 )
 async def test_a_stop_stops_every_marketing_text_of_the_brand(text, may_text, body):
     reply = await text(body)
@@ -46,7 +50,11 @@ async def test_a_stop_stops_every_marketing_text_of_the_brand(text, may_text, bo
 
 
 @pytest.mark.parametrize(
-    "body", ["I can't stop laughing", "Liked “Reply STOP to opt out”", "YES", "", "ok"]
+    "body",
+    [
+        *("I can't stop laughing", "Liked “Reply STOP to opt out”", "YES", "", "ok"),
+        *("cancel my order", "wrong number", "who is this?"),
+    ],
 )
 async def test_an_ordinary_text_changes_nothing(text, may_text, body):
     assert (await text(body)).status == 200
@@ -171,3 +179,15 @@ async def test_a_stop_to_one_number_stops_every_sender_of_the_brand_and_no_other
     await text("STOP")
     brands = await service.database.pool.fetch("select distinct brand_id from suppression")
     assert len(brands) == 1
+
+
+async def test_the_evidence_says_how_the_words_were_read(text, service):
+    await text("Bitte stop the offers")
+    evidence = await service.database.pool.fetchval("select content from evidence")
+    read = {name: evidence[name] for name in ("intent", "rule", "language", "scope")}
+    assert read == {
+        "intent": "stop",
+        "rule": "stop_sending",
+        "language": "en",
+        "scope": "offers",
+    }

@@ -1,0 +1,83 @@
+import pytest
+
+from prefsvc.intent import decide
+from tests.unit.intent.report import REPLIES, replies
+
+FILES = {name: list(replies(name)) for name in REPLIES}
+LANGUAGES = {
+    *("en", "es", "fr", "de", "pt", "it", "nl", "pl", "sv", "no", "da", "fi", "tr", "vi", "ja"),
+    *("ko", "zh", "ar", "he", "hi", "ru"),
+}
+
+any_file = pytest.mark.parametrize("texts", FILES.values(), ids=FILES)
+
+
+def share(texts, accepted):
+    return sum(decide(sample.text).intent in accepted for sample in texts) / len(texts)
+
+
+SPOKEN = sorted({(name, language) for name in REPLIES for language, _ in FILES[name]})
+
+
+def test_every_language_was_tried_three_times():
+    assert {language for _, language in SPOKEN} == LANGUAGES
+    assert len(SPOKEN) == 3 * len(LANGUAGES) + 1  # and English once more
+
+
+@pytest.mark.parametrize(("name", "language"), SPOKEN)
+def test_who_asks_to_stop_is_heard(name, language):
+    asking = [one for spoken, one in FILES[name] if spoken == language and one.right == ("stop",)]
+    assert share(asking, {"stop"}) > 0.94
+    assert share(asking, {"stop", "ask"}) > 0.98
+
+
+@any_file
+def test_who_leaves_it_open_is_not_passed_over(texts):
+    open_ones = [one for _, one in texts if one.right == ("ask", "stop")]
+    assert [one.text for one in open_ones if one.miss(decide(one.text))] == []
+
+
+@any_file
+def test_an_ordinary_text_stops_nothing_and_seldom_takes_a_persons_time(texts):
+    ordinary = [one for _, one in texts if "none" in one.right]
+    assert [one.text for one in ordinary if decide(one.text).intent == "stop"] == []
+    assert share(ordinary, {"ask"}) <= 0.05
+
+
+@pytest.mark.parametrize(
+    ("text", "scope"),
+    [
+        *(("stop texting me", "channel"), ("Remove me from your list", "channel")),
+        *(("stop the offers", "offers"), ("no more promotions please", "promotions")),
+        *(("stop sending me surveys", "surveys"), ("stop the offers. stop texting me", "channel")),
+        *(("stop all messages", "everything"), ("Cease all communication", "everything")),
+        *(("take me off all your lists", "everything"), ("stop everything", "everything")),
+    ],
+)
+def test_the_scope_is_what_the_text_says(text, scope):
+    decision = decide(text)
+    assert (decision.intent, decision.scope) == ("stop", scope)
+
+
+def test_a_wrong_number_is_asked_about_or_stopped_as_the_brand_chose():
+    for text in ("Wrong number", "sorry you have the wrong number", "Falsche Nummer"):
+        assert decide(text).intent == "ask"
+        assert decide(text, wrong_number="stop").intent in {"ask", "stop"}
+    assert decide("you have the wrong number", wrong_number="stop").intent == "stop"
+    assert decide("who is this", wrong_number="stop").intent == "ask"
+
+
+@pytest.mark.parametrize(
+    "text", ["stop, you have the wrong number", "Stop i dont know you", "STOP who is this"]
+)
+def test_stop_with_a_doubtful_reason_beside_it_is_a_stop(text):
+    assert decide(text).intent == "stop"
+
+
+def test_stop_in_capitals_before_other_words_is_asked_about():
+    assert decide("STOP sending out the rebate forms to Pat").intent == "ask"
+
+
+def test_a_request_about_other_business_stops_no_texts():
+    assert decide("My card was stolen. Please stop it right away").intent == "ask"
+    assert decide("I cancelled my order. Stop texting me").intent == "stop"

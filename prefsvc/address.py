@@ -20,6 +20,7 @@ import idna
 import phonenumbers
 from email_validator import EmailNotValidError, validate_email
 
+from prefsvc.country import known_country
 from prefsvc.errors import InvalidAddress
 
 Channel = Literal["email", "sms", "post"]
@@ -75,6 +76,11 @@ class Address:
     def domain(self) -> str | None:
         """The mailbox provider's domain; only email addresses have one."""
         return self.canonical.rpartition("@")[2] if self.channel == "email" else None
+
+    @property
+    def country(self) -> str | None:
+        """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
+        return _country_of(self.canonical) if self.channel == "sms" else None
 
     @property
     def masked(self) -> str:
@@ -227,6 +233,14 @@ _SCHEME = re.compile(r"\A(?:tel|callto|sms|smsto|mms|rcs|whatsapp):(?://)?\s*", 
 _INTERNATIONAL = re.compile(r"\A(?:\+?\s*00|\+)\s*")
 _DIGITS_MIN, _DIGITS_MAX = 7, 15  # fewer is a short code, more is not E.164 (P-06)
 _E164 = phonenumbers.PhoneNumberFormat.E164
+# Numbers of other types (toll-free, personal, voice mail) are shared between countries.
+_IN_ONE_COUNTRY: Final = frozenset(
+    {
+        phonenumbers.PhoneNumberType.FIXED_LINE,
+        phonenumbers.PhoneNumberType.MOBILE,
+        phonenumbers.PhoneNumberType.FIXED_LINE_OR_MOBILE,
+    }
+)
 
 
 def _phone(text: str) -> tuple[str, str]:
@@ -267,6 +281,16 @@ def _is_surely_international(e164: str) -> bool:
     return phonenumbers.is_valid_number(number) or (
         is_long and phonenumbers.is_possible_number(number)
     )
+
+
+def _country_of(e164: str) -> str | None:
+    try:
+        number = phonenumbers.parse(e164)
+    except phonenumbers.NumberParseException:
+        return None
+    if phonenumbers.number_type(number) not in _IN_ONE_COUNTRY:
+        return None
+    return known_country(phonenumbers.region_code_for_number(number))
 
 
 def _require_possible_number(e164: str) -> None:

@@ -33,8 +33,10 @@ ONE_CLICK = "List-Unsubscribe=One-Click"  # RFC 8058 §5: this, byte for byte
 
 _KEY_ID_LABEL = b"prefsvc link key id v1\0"
 _CHANNEL_BITS = 0b11
-_OPTIONS_FROM_BIT = 2  # topic, mailshot, language; the three bits above them are zero
+_OPTIONS_FROM_BIT = 2
 _OPTIONS = ("topic", "mailshot", "language")
+_COUNTRY_BIT = 5  # the two bits above it are zero
+_COUNTRY = re.compile(r"[A-Z]{2}")
 _URI = re.compile(r"(?:https://|mailto:)[A-Za-z0-9\-._~:/?#\[\]@!$&'()*+=%]+")
 _LINE_LENGTH = 78
 
@@ -85,6 +87,7 @@ class Link:
     topic: str | None = None
     mailshot: str | None = None
     language: str | None = None
+    country: str | None = None
 
     def __post_init__(self) -> None:
         """Refuse what would not fit into a token."""
@@ -98,6 +101,8 @@ class Link:
         ):
             if text is not None:
                 _require_octets(name, text, limit)
+        if self.country is not None and not _COUNTRY.fullmatch(self.country):
+            raise ValueError("the country of a link is two capital letters (ISO 3166)")
 
 
 class ListUnsubscribe(str):
@@ -185,6 +190,9 @@ def _packed(link: Link) -> bytes:
         if option is not None:
             head |= 1 << bit
             body += len(option.encode()).to_bytes() + option.encode()
+    if link.country is not None:
+        head |= 1 << _COUNTRY_BIT
+        body += link.country.encode()
     return head.to_bytes() + body + link.address.encode()
 
 
@@ -196,7 +204,9 @@ def _unpacked(payload: bytes) -> Link:
             if head & 1 << bit:
                 end = 1 + rest[0]
                 options[name], rest = rest[1:end].decode(), rest[end:]
-        if head >> _OPTIONS_FROM_BIT + len(_OPTIONS):
+        if head & 1 << _COUNTRY_BIT:
+            options["country"], rest = rest[:2].decode(), rest[2:]
+        if head >> _COUNTRY_BIT + 1:
             raise InvalidLink  # a version of the format that is yet to come
         return Link(_CHANNELS[head & _CHANNEL_BITS], rest.decode(), **options)
     except (IndexError, ValueError):
@@ -235,12 +245,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("base_url")
     parser.add_argument("channel", choices=_CHANNELS)
     parser.add_argument("address")
-    for option in _OPTIONS:
+    for option in (*_OPTIONS, "country"):
         parser.add_argument(f"--{option}")
     chosen = parser.parse_args(arguments)
     try:
         key = LinkKey.parse(chosen.key)
-        link = Link(chosen.channel, chosen.address, chosen.topic, chosen.mailshot, chosen.language)
+        options = {name: getattr(chosen, name) for name in (*_OPTIONS, "country")}
+        link = Link(chosen.channel, chosen.address, **options)
     except ValueError as e:
         parser.error(str(e))
     sys.stdout.write(unsubscribe_url(chosen.base_url, seal(key, link)) + "\n")

@@ -37,7 +37,8 @@ class Act:
 
     `sent_at` is when they said it, where that is known; `received_at` when it reached the company
     (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
-    even after an act of the other kind.
+    even after an act of the other kind. `country` is where they are, as far as the door was told
+    (ISO 3166); a phone number may say it, too.
     """
 
     brand: AppliedBrand
@@ -49,6 +50,7 @@ class Act:
     sent_at: datetime | None = None
     received_at: datetime | None = None
     idempotency_key: str | None = None
+    country: str | None = None
 
     @property
     def place(self) -> Place:
@@ -86,7 +88,7 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     return await _write(tx, vault, "opt_in", acts)
 
 
-_EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
+EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """A moment before this is a fault of some clock; near the year 1 no deadline can be counted."""
 
 Slot = tuple[Place, bytes, Scope, Reason]
@@ -198,8 +200,8 @@ def _moments(tx: Tx, act: Act, standing: State | None) -> honour.Moments:
     # its transaction may have begun, or its machine's clock may be, a little earlier.
     now = max(tx.now, standing.said_at) if standing else tx.now
     # And nobody can have said anything later than now, whatever a clock elsewhere claims.
-    received_at = _between(_EARLIEST, act.received_at or now, now)
-    sent_at = _between(_EARLIEST, act.sent_at, received_at) if act.sent_at else None
+    received_at = _between(EARLIEST, act.received_at or now, now)
+    sent_at = _between(EARLIEST, act.sent_at, received_at) if act.sent_at else None
     return honour.Moments(sent_at=sent_at, received_at=received_at, recorded_at=tx.now)
 
 
@@ -217,6 +219,7 @@ def deadline_of(act: Act, moments: honour.Moments) -> honour.Deadline:
         moments,
         channel=about,
         recipient_domain=recipient.address.domain if recipient.address else None,
+        country=act.country or recipient.country,
         time_zone=brand.time_zone,
     )
 

@@ -24,6 +24,11 @@ class Recipient:
         return cls(key, address.channel, address)
 
     @property
+    def country(self) -> str | None:
+        """Return the country that the address itself shows, if any."""
+        return self.address.country if self.address else None
+
+    @property
     def bucket(self) -> int:
         """Return the bucket that holds everything about this address."""
         return bucket_of(self.address_key)

@@ -22,6 +22,7 @@ class Wanted:
     topic: str | None = None
     mailshot: str | None = None
     language: str | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,7 @@ class Found:
     topic: str | None
     mailshot: str | None
     language: str | None
+    country: str | None
 
 
 async def mint(
@@ -69,18 +71,19 @@ def _link_id(keyring: Keyring, brand: AppliedBrand, one: Wanted, attempt: int) -
         topic=one.topic,
         mailshot=one.mailshot,
         language=one.language,
+        country=one.country,
         attempt=attempt,
     )
 
 
-_Meaning = tuple[int, bytes, str, str | None, str | None, str | None]
+_Meaning = tuple[int, bytes, str, str | None, str | None, str | None, str | None]
 
 
 def _meaning(brand: AppliedBrand, one: Wanted) -> _Meaning:
     recipient = one.recipient
     return (
         brand.brand_id, recipient.address_key, recipient.channel, one.topic, one.mailshot,
-        one.language,
+        one.language, one.country,
     )  # fmt: skip
 
 
@@ -95,6 +98,7 @@ async def _store(tx: Tx, brand: AppliedBrand, links: Sequence[tuple[bytes, Wante
             topic=one.topic,
             mailshot=one.mailshot,
             language=one.language,
+            country=one.country,
             created_at=tx.now,
         )
         for link_id, one in reversed(links)
@@ -111,7 +115,8 @@ async def _stored(tx: Tx, link_ids: Sequence[bytes]) -> dict[bytes, _Meaning]:
     for bucket, ids in sorted(by_bucket.items()):
         for row in await queries.short_links(tx.conn, bucket=bucket, link_ids=sorted(ids)):
             found[row.link_id] = (
-                row.brand_id, row.address_key, row.channel, row.topic, row.mailshot, row.language
+                row.brand_id, row.address_key, row.channel, row.topic, row.mailshot, row.language,
+                row.country,
             )  # fmt: skip
     return found
 
@@ -126,4 +131,4 @@ async def find(tx: Tx, brand: AppliedBrand, link_id: bytes) -> Found:
     channel = parse_channel(row.channel)
     address = Address(channel, row.canonical, row.canonical) if row.canonical else None
     recipient = Recipient(row.address_key, channel, address)
-    return Found(recipient, row.topic, row.mailshot, row.language)
+    return Found(recipient, row.topic, row.mailshot, row.language, row.country)

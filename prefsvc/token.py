@@ -149,6 +149,7 @@ def link_id_for(
     topic: str | None = None,
     mailshot: str | None = None,
     language: str | None = None,
+    country: str | None = None,
     attempt: int = 0,
 ) -> bytes:
     """Derive the id of a short link, the same whenever it is minted again.
@@ -156,7 +157,9 @@ def link_id_for(
     Its low six bits are the bucket of the address, so that the link is found beside it. `attempt`
     gives another id where another link has taken this one.
     """
-    said = (channel, topic, mailshot, language, str(attempt))
+    said = [channel, topic, mailshot, language, str(attempt)]
+    if country is not None:  # ids that were made before links had countries stay as they are
+        said.append(country)
     message = _LINK_ID_LABEL + address_key + b"".join(_field(text) for text in said)
     number = int.from_bytes(hmac.digest(key.secret, message, "sha256")[:LINK_ID_OCTETS])
     bucket = int.from_bytes(address_key) % BUCKET_COUNT

@@ -5,26 +5,24 @@ Reading a stored one is as strict as reading a file: a promise that is not under
 passed over in silence.
 """
 
-import re
-import tomllib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from typing import Final, Self
 
 from prefsvc.address import CHANNELS, Channel
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
-from prefsvc.brand.lines import Lines
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import SmsSettings
-from prefsvc.brand.table import Problem, Table, Translations, filled
 from prefsvc.brand.topic import NAME_LENGTH_MAX, Topic, in_order
+from prefsvc.declared import Problem, Table, filled, read_file
+from prefsvc.declared.file import located
+from prefsvc.declared.kinds import one_of, text_of, time_zone
+from prefsvc.declared.table import Translations
 from prefsvc.errors import BrandRefusal, UnknownTopic
 from prefsvc.honour import ChannelOrPurpose, Promise, load_rules
 
-_SYNTAX: Final = re.compile(r"(.*) \(at line ([0-9]+), column ([0-9]+)\)", re.DOTALL)
 _LANGUAGES_MAX: Final = 40
 _TOPICS_MAX: Final = 200
 _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
@@ -64,17 +62,9 @@ class Brand:
     @classmethod
     def from_toml(cls, text: str, *, file: str) -> Self:
         """Read a brand's file, called `file` in messages, or refuse it with all that is wrong."""
-        try:
-            values = tomllib.loads(text)
-        except tomllib.TOMLDecodeError as e:
-            raise BrandRefusal(problems=[_syntax_problem(file, str(e))]) from e
-        problems: list[Problem] = []
-        brand = cls._read(Table(values, problems))
-        if problems:
-            lines = Lines(text)
-            found = [(lines.of(problem.path) or 0, problem) for problem in problems]
-            found.sort(key=itemgetter(0))
-            raise BrandRefusal(problems=[_located(file, line, one) for line, one in found])
+        brand, problems = read_file(text, file, cls._read)
+        if brand is None or problems:
+            raise BrandRefusal(problems=problems)
         return brand
 
     @classmethod
@@ -83,25 +73,25 @@ class Brand:
         problems: list[Problem] = []
         brand = cls._read(Table(document, problems))
         if problems:
-            raise BrandRefusal(problems=[_located("stored brand", 0, one) for one in problems])
+            raise BrandRefusal(problems=[located("stored brand", 0, one) for one in problems])
         return brand
 
     @classmethod
     def _read(cls, table: Table) -> Self:
         languages = table.several("languages", parse_language, most=_LANGUAGES_MAX)
-        channels = table.several("channels", kinds.one_of(CHANNELS), most=len(CHANNELS))
+        channels = table.several("channels", one_of(CHANNELS), most=len(CHANNELS))
         if not table.is_sound("channels"):
             channels = ()  # what contradicts a slip of the pen is no further problem
         country = table.optional("country", kinds.country, None)
         support = Support.read(table.table("support"))
-        name_kind = kinds.text_of(NAME_LENGTH_MAX)
+        name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
             name=name,
             names=table.translations("names", name_kind, languages[1:]),
             languages=languages,
-            time_zone=table.required("time_zone", kinds.time_zone, "UTC"),
+            time_zone=table.required("time_zone", time_zone, "UTC"),
             country=country,
             support=support,
             page=Page.read(table.table("page")),
@@ -116,7 +106,7 @@ class Brand:
             promises=read_promises(
                 table.named_tables("promises"), channels=channels, holidays=country
             ),
-            rules=_sorted(table, "rules", kinds.one_of(load_rules())),
+            rules=_sorted(table, "rules", one_of(load_rules())),
         )
         table.close()
         _check(brand, table)
@@ -240,13 +230,3 @@ def _check_senders(brand: Brand, table: Table) -> None:
         table.problem("the channel sms needs numbers or messaging_services: STOP is known by them")
     if not brand.support.contact and table.is_sound("support"):
         table.problem("the channel sms needs a contact under [support]: HELP is answered with it")
-
-
-def _syntax_problem(file: str, text: str) -> str:
-    match = _SYNTAX.fullmatch(text)
-    return f"{file}:{match[2]}:{match[3]}: {match[1]}" if match else f"{file}: {text}"
-
-
-def _located(file: str, line: int, problem: Problem) -> str:
-    where = f"{file}:{line}" if line else file
-    return f"{where}: {problem.key}: {problem.text}" if problem.path else f"{where}: {problem.text}"

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from prefsvc.brand.brand import Brand
-from prefsvc.brand.table import Path, Problem
+from prefsvc.declared import Path, Problem
 
 
 def difference(old: Brand | None, new: Brand) -> list[str]:

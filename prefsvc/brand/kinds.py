@@ -1,19 +1,12 @@
 """The kinds of values in a brand's file: each reads a text, or says what it must be."""
 
 import re
-import unicodedata
-from collections.abc import Callable, Iterable
-from functools import cache
-from typing import Final, TypeVar
+from typing import Final
 from urllib.parse import urlsplit
-from zoneinfo import available_timezones
 
 import phonenumbers
 
-from prefsvc.brand.table import allowed
 from prefsvc.honour import is_known_calendar
-
-T = TypeVar("T", bound=str)
 
 _SLUG: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 _HOST: Final = re.compile(
@@ -28,34 +21,6 @@ _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _LEAST_CONTRAST: Final = 4.5  # WCAG 2.2, 1.4.3 (AA): text against its background
 
 
-def text_of(most: int) -> Callable[[str], str]:
-    """Return a reader of a text of one line; line breaks in the file become spaces."""
-
-    def parse(text: str) -> str:
-        line = " ".join(text.split())
-        if not line:
-            raise ValueError("must not be empty")
-        if any(unicodedata.category(character) in ("Cc", "Cs") for character in line):
-            raise ValueError("must not contain control characters")
-        if len(line) > most:
-            raise ValueError(f"has {len(line)} characters; the most is {most}")
-        return line
-
-    return parse
-
-
-def one_of(words: Iterable[T]) -> Callable[[str], T]:
-    """Return a reader of one of these words."""
-    known = {str(word): word for word in words}
-
-    def parse(text: str) -> T:
-        if text in known:
-            return known[text]
-        raise ValueError(f'"{text}" is not known here; {allowed(text, known)}')
-
-    return parse
-
-
 def slug(text: str) -> str:
     """Read the short name of a brand or topic, as links and files carry it."""
     if _SLUG.fullmatch(text):
@@ -63,24 +28,6 @@ def slug(text: str) -> str:
     raise ValueError(
         f'"{text}" is no slug: 1 to 32 lower-case letters, digits and dashes, no dash at either end'
     )
-
-
-def time_zone(text: str) -> str:
-    """Read an IANA time zone."""
-    if text in _time_zones():
-        return text
-    raise ValueError(f'"{text}" is not an IANA time zone; {_near(text, _time_zones())}')
-
-
-@cache
-def _time_zones() -> frozenset[str]:
-    return frozenset(available_timezones())
-
-
-def _near(text: str, known: Iterable[str]) -> str:
-    # All of them would be pages; the one that was probably meant, or an example, will do.
-    meant, question, _ = allowed(text, known).partition("? ")
-    return f"{meant}?" if question else 'write it as "America/New_York"'
 
 
 def country(text: str) -> str:

@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Self
 
-from prefsvc.brand.kinds import accent, email, phone, text_of, web_address
-from prefsvc.brand.table import Table, filled
+from prefsvc.brand.kinds import accent, email, phone, web_address
+from prefsvc.declared import Table, filled
+from prefsvc.declared.kinds import text_of
 
 DEFAULT_ACCENT = "#1f4e79"
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from prefsvc.address import Channel
-from prefsvc.brand.table import Table, allowed, filled
+from prefsvc.declared import Table, allowed, filled
 from prefsvc.honour import (
     CHANNELS_AND_PURPOSES,
     ChannelOrPurpose,

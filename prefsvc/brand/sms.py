@@ -5,8 +5,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Self
 
-from prefsvc.brand.kinds import text_of
-from prefsvc.brand.table import Table, Translations, filled
+from prefsvc.declared import Table, filled
+from prefsvc.declared.kinds import text_of
+from prefsvc.declared.table import Translations
 
 ReplyKind = Literal["stop", "help", "start"]
 

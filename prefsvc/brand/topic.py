@@ -4,8 +4,10 @@ from dataclasses import dataclass
 from typing import Final, Self, get_args
 
 from prefsvc.address import CHANNELS, Channel
-from prefsvc.brand.kinds import one_of, slug, text_of
-from prefsvc.brand.table import Table, Translations, filled
+from prefsvc.brand.kinds import slug
+from prefsvc.declared import Table, filled
+from prefsvc.declared.kinds import one_of, text_of
+from prefsvc.declared.table import Translations
 from prefsvc.suppression import MessageClass
 
 NAME_LENGTH_MAX: Final = 80

@@ -6,7 +6,9 @@ from prefsvc import links, short_links
 from prefsvc.address import CHANNELS, Address
 from prefsvc.brands import AppliedBrand
 from prefsvc.cli.context import Commands, with_service
+from prefsvc.country import parse_country
 from prefsvc.doors import Service
+from prefsvc.links import Link
 from prefsvc.recipients import Recipient
 from prefsvc.settings import Settings
 from prefsvc.short_links import Wanted
@@ -24,6 +26,7 @@ def add_to(commands: Commands) -> None:
     mint.add_argument("--topic")
     mint.add_argument("--mailshot")
     mint.add_argument("--language")
+    mint.add_argument("--country", help="where the recipient is: US, NZ ...")
     mint.add_argument("--short", action="store_true", help="a short link, for texts and print")
     mint.set_defaults(run=_mint)
     key = actions.add_parser("key", help="print the brand's key, for prefsvc.links elsewhere")
@@ -41,19 +44,22 @@ def _mint(settings: Settings, given: Namespace) -> int:
 
 
 async def _sealed(service: Service, brand: AppliedBrand, given: Namespace) -> str:
-    address = Address.for_opt_out(given.channel, given.address)
-    link = link_of(address, given.topic, given.mailshot, given.language)
-    return links.seal(service.book.keyring.key(brand.slug), link)
+    return links.seal(service.book.keyring.key(brand.slug), _link(given)[1])
 
 
 async def _short(service: Service, brand: AppliedBrand, given: Namespace) -> str:
-    address = Address.for_opt_out(given.channel, given.address)
-    link = link_of(address, given.topic, given.mailshot, given.language)  # the same limits
+    address, link = _link(given)  # the same limits
     recipient = Recipient.of(address, service.vault)
-    wanted = Wanted(recipient, link.topic, link.mailshot, link.language)
+    wanted = Wanted(recipient, link.topic, link.mailshot, link.language, link.country)
     async with service.database.transaction() as tx:
         [token] = await short_links.mint(tx, service.book.keyring, brand, [wanted])
     return token
+
+
+def _link(given: Namespace) -> tuple[Address, Link]:
+    address = Address.for_opt_out(given.channel, given.address)
+    country = parse_country(given.country) if given.country else None
+    return address, link_of(address, given.topic, given.mailshot, given.language, country)
 
 
 def _key(settings: Settings, given: Namespace) -> int:

@@ -5,19 +5,20 @@ docs/brands.md explains it. Pure: the clock is the caller's, the rules are data 
 """
 
 from prefsvc.honour.business_days import CALENDAR_VERSION, is_known_calendar
+from prefsvc.honour.choice import Choice, choose
 from prefsvc.honour.earliest import Deadline, deadline, shortest_window
-from prefsvc.honour.explanation import day_in_words, moment_in_words
+from prefsvc.honour.explanation import day_in_words, moment_in_words, sentence, start_in_words
 from prefsvc.honour.reckoning import Ending, Moments, Reckoning, could_end_before
+from prefsvc.honour.rule_file import load_rules, parse_rules, rules_of
 from prefsvc.honour.rules import (
     CHANNELS_AND_PURPOSES,
     HOUSE_DEFAULT,
+    MATTERS,
     PROMISE_ID,
     ChannelOrPurpose,
+    Matter,
     Promise,
     Rule,
-    load_rules,
-    parse_rules,
-    rules_of,
 )
 from prefsvc.honour.span import Span, Unit
 
@@ -25,16 +26,20 @@ __all__ = [
     "CALENDAR_VERSION",
     "CHANNELS_AND_PURPOSES",
     "HOUSE_DEFAULT",
+    "MATTERS",
     "PROMISE_ID",
     "ChannelOrPurpose",
+    "Choice",
     "Deadline",
     "Ending",
+    "Matter",
     "Moments",
     "Promise",
     "Reckoning",
     "Rule",
     "Span",
     "Unit",
+    "choose",
     "could_end_before",
     "day_in_words",
     "deadline",
@@ -43,5 +48,7 @@ __all__ = [
     "moment_in_words",
     "parse_rules",
     "rules_of",
+    "sentence",
     "shortest_window",
+    "start_in_words",
 ]

@@ -79,6 +79,12 @@ def zone(name: str) -> ZoneInfo:
 
 
 @lru_cache(maxsize=4096)
+def start_of_day(day: date, zone_name: str) -> datetime:
+    """Return the moment with which a day begins in a zone, in UTC."""
+    return datetime.combine(day, time.min, tzinfo=zone(zone_name)).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
 def end_of_day(day: date, zone_name: str) -> datetime:
     """Return a day's last microsecond in a zone, in UTC, so that it still bears the day's date."""
     return datetime.combine(day, time.max, tzinfo=zone(zone_name)).astimezone(UTC)

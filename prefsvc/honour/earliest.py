@@ -3,15 +3,19 @@
 A window is a deadline and never a delay: it protects messages already in flight (RULES L-54).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import Any, Self
 
+from prefsvc.errors import NoRuleAbout
+from prefsvc.honour import stored
 from prefsvc.honour.business_days import CALENDAR_VERSION
-from prefsvc.honour.explanation import moment_in_words, sentence
+from prefsvc.honour.choice import Choice, choose, could_count
+from prefsvc.honour.explanation import country_in_words, moment_in_words, sentence
 from prefsvc.honour.reckoning import Moments, Reckoning, reckon, shortest
-from prefsvc.honour.rules import HOUSE_DEFAULT, ChannelOrPurpose, Promise, Rule
+from prefsvc.honour.rules import HOUSE_DEFAULT, ChannelOrPurpose, Matter, Promise, Rule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +29,11 @@ class Deadline:
     reckonings: tuple[Reckoning, ...]
     time_zone: str
     calendar: str
+    country: str | None = None
+    """Where the recipient is (ISO 3166), as far as that was known."""
+    added: tuple[str, ...] = ()
+    dropped: tuple[str, ...] = ()
+    """Which rules the country added to the brand's list, and which it dropped from it."""
 
     @property
     def binding(self) -> Reckoning:
@@ -34,27 +43,50 @@ class Deadline:
     def explain(self) -> str:
         """Say in full how it came about: one line for the outcome, one for each window."""
         lines = [
-            f"Every sender must have acknowledged by {self._words(self.conservative_at)}.",
+            f"The deadline is {self._words(self.conservative_at)}.",
             f"{self.set_by} says so; in the ordinary reading: {self._words(self.statutory_at)}.",
         ]
         if self.target_at:
             lines.append(f"The brand aims at {self._words(self.target_at)}.")
+        if self.country:
+            lines.append(country_in_words(self.country, self.added, self.dropped))
         lines += [f"- {one.id}, {one.title}: {sentence(one)}" for one in self.reckonings]
         lines.append(f"Holidays as in {self.calendar}.")
         return "\n".join(lines)
 
     def to_document(self) -> dict[str, object]:
         """Return what the ledger keeps: every window as written, its outcome, why one binds."""
-        return {
-            "statutory_at": _iso(self.statutory_at),
-            "conservative_at": _iso(self.conservative_at),
-            "target_at": _iso(self.target_at) if self.target_at else None,
+        document: dict[str, object] = {
+            "statutory_at": self.statutory_at.isoformat(),
+            "conservative_at": self.conservative_at.isoformat(),
+            "target_at": self.target_at.isoformat() if self.target_at else None,
             "set_by": self.set_by,
             "explanation": sentence(self.binding),
-            "reckonings": [_document(one, self.time_zone) for one in self.reckonings],
+            "reckonings": [stored.to_document(one, self.time_zone) for one in self.reckonings],
             "time_zone": self.time_zone,
             "calendar": self.calendar,
         }
+        where = {"country": self.country, "added": [*self.added], "dropped": [*self.dropped]}
+        return document | {key: value for key, value in where.items() if value}
+
+    @classmethod
+    def from_document(cls, document: Mapping[str, Any]) -> Self:
+        """Read what `to_document` wrote, also by an earlier version."""
+        time_zone = document["time_zone"]
+        target_at = document["target_at"]
+        reckonings = [stored.from_document(one, time_zone) for one in document["reckonings"]]
+        return cls(
+            statutory_at=datetime.fromisoformat(document["statutory_at"]),
+            conservative_at=datetime.fromisoformat(document["conservative_at"]),
+            target_at=datetime.fromisoformat(target_at) if target_at else None,
+            set_by=document["set_by"],
+            reckonings=tuple(reckonings),
+            time_zone=time_zone,
+            calendar=document["calendar"],
+            country=document.get("country"),
+            added=tuple(document.get("added", ())),
+            dropped=tuple(document.get("dropped", ())),
+        )
 
     def _words(self, moment: datetime) -> str:
         return moment_in_words(moment, self.time_zone)
@@ -65,20 +97,22 @@ def deadline(
     promise: Promise | None,
     moments: Moments,
     *,
-    channel: ChannelOrPurpose,
+    channel: Matter,
     recipient_domain: str | None,
     time_zone: str,
+    country: str | None = None,
 ) -> Deadline:
     """Return the earliest of every rule that applies and the promise (RULES L-50).
 
+    `rules` are those the brand lists; the recipient's `country` narrows and widens them (choice).
     `channel` is "third_party_sharing" for an opt-out of sharing: it has its own clock. Where
-    nothing applies the house default does. The target never lies behind the deadline.
+    neither a promise nor a listed rule applies to an opt-out, the house default does; about
+    another matter, NoRuleAbout is raised. The target never lies behind the deadline.
     """
-    windows = [rule for rule in rules if rule.applies_to(channel, recipient_domain)]
-    if promise:
-        windows.append(_about(promise, channel).as_rule(promise.window))
+    choice = choose(rules, channel, country=country, recipient_domain=recipient_domain)
+    windows = _windows(choice, promise, channel)
     count = partial(reckon, received=moments.received, sent=moments.sent, time_zone=time_zone)
-    reckonings = tuple(count(rule) for rule in windows or (HOUSE_DEFAULT,))
+    reckonings = tuple(count(rule) for rule in windows)
     binding = min(reckonings, key=lambda one: (one.conservative_at, one.statutory_at, one.id))
     target_at = None
     if promise and promise.target:
@@ -92,7 +126,23 @@ def deadline(
         reckonings=reckonings,
         time_zone=time_zone,
         calendar=CALENDAR_VERSION,
+        country=country,
+        added=choice.added,
+        dropped=choice.dropped,
     )
+
+
+def _windows(choice: Choice, promise: Promise | None, channel: Matter) -> list[Rule]:
+    windows = [*choice.rules]
+    if promise:
+        windows.append(_about(promise, channel).as_rule(promise.window))
+    elif len(choice.rules) == len(choice.added) and channel in HOUSE_DEFAULT.about:
+        # Nothing of the brand's own applies. A law that the country adds takes nothing away from
+        # that: to know where somebody is must not make their deadline later.
+        windows.append(HOUSE_DEFAULT)
+    if not windows:
+        raise NoRuleAbout
+    return windows
 
 
 def shortest_window(
@@ -100,52 +150,16 @@ def shortest_window(
 ) -> timedelta:
     """Return the least time in which an opt-out said from now on could fall due, on this channel.
 
-    It holds for any mailbox, so a rule for Gmail's counts. It cannot know of opt-outs that were
-    said before now and have not arrived: an operator may yet record last week's telephone call.
+    It holds for any recipient in any country, so a rule for Gmail's mailboxes or New Zealand's
+    counts. It cannot know of opt-outs that were said before now and have not arrived: an operator
+    may yet record last week's telephone call.
     """
-    windows = [rule for rule in rules if channel in rule.channels]
     if promise:
-        windows.append(_about(promise, channel).as_rule(promise.window))
-    if all(rule.recipient_domains for rule in windows):
-        windows.append(HOUSE_DEFAULT)  # a mailbox at some other domain
-    return min(shortest(rule) for rule in windows)
+        _about(promise, channel)
+    return min(shortest(rule) for rule in could_count(rules, promise, channel))
 
 
-def _about(promise: Promise, channel: ChannelOrPurpose) -> Promise:
+def _about(promise: Promise, channel: Matter) -> Promise:
     if promise.about != channel:
         raise ValueError(f"a promise about {promise.about} says nothing about {channel}")
     return promise
-
-
-def _iso(moment: datetime) -> str:
-    return moment.isoformat()
-
-
-def _document(reckoning: Reckoning, time_zone: str) -> dict[str, object]:
-    """Write one window down, without what is ordinary, since every opt-out carries it."""
-    document: dict[str, object] = {
-        "id": reckoning.id,
-        "number": reckoning.number,
-        "unit": reckoning.unit,
-        "counted_from": reckoning.counted_from,
-        "started_at": _iso(reckoning.started_at),
-        "statutory_at": _iso(reckoning.statutory_at),
-        "statutory_day": reckoning.statutory_day.isoformat(),
-        "conservative_at": _iso(reckoning.conservative_at),
-        "conservative_day": reckoning.conservative_day.isoformat(),
-    }
-    earliest_at = reckoning.earliest_at
-    unusual: dict[str, object] = {
-        "earliest_at": _iso(earliest_at) if earliest_at != reckoning.started_at else None,
-        "first_day_counts": reckoning.first_day_counts,
-        "ends": reckoning.ends if reckoning.ends != "end_of_day" else None,
-        "holidays": reckoning.holidays,
-        "skipped": [day.isoformat() for day, _ in reckoning.skipped],
-        "statutory_zone": _other(reckoning.statutory.zone, time_zone),
-        "conservative_zone": _other(reckoning.conservative.zone, time_zone),
-    }
-    return document | {key: value for key, value in unusual.items() if value}
-
-
-def _other(zone_name: str, time_zone: str) -> str | None:
-    return zone_name if zone_name != time_zone else None

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from typing import Final
 
+from prefsvc.country import country_name
 from prefsvc.honour.business_days import zone
 from prefsvc.honour.reckoning import Ending, Reckoning
 from prefsvc.honour.rules import CountedFrom
@@ -20,6 +21,7 @@ _STARTS: Final[dict[CountedFrom, str]] = {
     "submitted": "submission",
     "used": "use of the link",
     "received": "receipt",
+    "pulled": "the last reading",
     "unsaid": "receipt",
 }
 
@@ -35,13 +37,28 @@ def moment_in_words(moment: datetime, zone_name: str) -> str:
     return f"{day_in_words(local)}, {local:%H:%M} ({zone_name})"
 
 
+def start_in_words(counted_from: CountedFrom) -> str:
+    """Return what starts a clock: "receipt", "sending" ..."""
+    return _STARTS[counted_from]
+
+
 def sentence(reckoning: Reckoning) -> str:
     """Say from when a window was counted, which days were skipped and why, and where it ends."""
     began = moment_in_words(reckoning.started_at, reckoning.statutory.zone)
     return (
-        f"{reckoning.window.written} from {_STARTS[reckoning.counted_from]} on {began}"
+        f"{reckoning.window.written} from {start_in_words(reckoning.counted_from)} on {began}"
         f"{_skipping(reckoning)}: until {_until(reckoning.statutory)}. {_strictly(reckoning)}"
     )
+
+
+def country_in_words(country: str, added: Sequence[str], dropped: Sequence[str]) -> str:
+    """Say which country counted, and what it added to the brand's list and dropped from it."""
+    said = [f"The recipient's country is {country_name(country)} ({country})."]
+    if added:
+        said.append(f"Rules that therefore count, though unlisted: {', '.join(added)}.")
+    if dropped:
+        said.append(f"Listed, but about other countries: {', '.join(dropped)}.")
+    return " ".join(said)
 
 
 def _until(ending: Ending) -> str:
@@ -52,7 +69,7 @@ def _skipping(reckoning: Reckoning) -> str:
     if reckoning.unit == "hours" or reckoning.ends == "same_time":
         return ""
     first = "counts" if reckoning.first_day_counts else "does not count"
-    if reckoning.unit == "calendar_days":
+    if reckoning.unit != "business_days":
         return f"; the first day {first}"
     names = [f"{name} ({day_in_words(day)})" for day, name in reckoning.skipped]
     skipped = _listed(["Saturdays", "Sundays", *names])

@@ -4,22 +4,26 @@ The *statutory* one is the ordinary reading: days end at midnight in the brand's
 rule's), the first day counts only where the rule says so, official holidays are no business days.
 The *conservative* one is the earliest that anybody could read into the words (RULES L-51): business
 days are Monday to Friday whatever the holidays, the first day counts when it is one, in whichever
-zone ends first; calendar days end at the same time of day. It is the one that raises the alarm, and
-it is never later than the other.
+zone ends first; calendar days and months end at the same time of day. It is the one that raises the
+alarm, and it is never later than the other.
 """
 
+from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final
 
-from prefsvc.honour.business_days import count_business_days, end_of_day, zone
+from prefsvc.honour.business_days import count_business_days, end_of_day, start_of_day, zone
 from prefsvc.honour.rules import CountedFrom, Ends, Rule
 from prefsvc.honour.span import Span, Unit
 
 _DAY: Final = timedelta(days=1)
 _OLDEST: Final = timedelta(days=366)
 _CLOCK_CHANGE: Final = timedelta(hours=2)  # no zone puts its clocks forward by more
+_SHORTEST_MONTH_DAYS: Final = 28
+_MONTHS_IN_A_YEAR: Final = 12
+_FROM_RECEIPT: Final[tuple[CountedFrom, ...]] = ("received", "pulled")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +74,7 @@ class Reckoning:
 
     id: str
     title: str
+    source: str
     window: Span
     counted_from: CountedFrom
     started_at: datetime
@@ -115,14 +120,15 @@ class Reckoning:
 
 def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) -> Reckoning:
     """Reckon one window from the two moments, in UTC; `time_zone` is the brand's."""
-    started_at = received if rule.counted_from in ("received", "unsaid") else sent
-    earliest = received if rule.counted_from == "received" else sent
+    started_at = received if rule.counted_from in (*_FROM_RECEIPT, "unsaid") else sent
+    earliest = received if rule.counted_from in _FROM_RECEIPT else sent
     zone_name = rule.time_zone or time_zone
     statutory, skipped = _statutory(rule, started_at, zone_name)
     conservative = _conservative(rule, earliest, zone_name, time_zone)
     return Reckoning(
         id=rule.id,
         title=rule.title,
+        source=rule.source,
         window=rule.window,
         counted_from=rule.counted_from,
         started_at=started_at,
@@ -151,10 +157,26 @@ def _steps(rule: Rule) -> int:
     return max(rule.window.number - rule.first_day_counts, 0)
 
 
+def _last_day(rule: Rule, first: date) -> date:
+    """Return the last of some calendar days or months that begin with the first day."""
+    if rule.window.unit != "months":
+        return first + _steps(rule) * _DAY
+    if not rule.window.number:
+        return first
+    return _months_after(first, rule.window.number) - rule.first_day_counts * _DAY
+
+
+def _months_after(day: date, number: int) -> date:
+    """Return the same day of a later month, or that month's last where it has no such day."""
+    years, month = divmod(day.month - 1 + number, _MONTHS_IN_A_YEAR)
+    year, month = day.year + years, month + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))
+
+
 def _ending(ends: Ends, day: date, zone_name: str) -> Ending:
-    # "With effect from the day": the last lawful moment is the end of the day before.
-    last = day - _DAY if ends == "start_of_day" else day
-    return Ending(end_of_day(last, zone_name), day, zone_name)
+    # "With effect from the day": the last lawful moment is the one with which the day begins.
+    of_day = start_of_day if ends == "start_of_day" else end_of_day
+    return Ending(of_day(day, zone_name), day, zone_name)
 
 
 def _not_before(start: datetime, ending: Ending) -> Ending:
@@ -170,8 +192,8 @@ def _statutory(rule: Rule, started_at: datetime, zone_name: str) -> tuple[Ending
     if _is_elapsed(rule):
         return _same_time(started_at + _elapsed(rule), zone_name), ()
     first = started_at.astimezone(zone(zone_name)).date()
-    if rule.window.unit == "calendar_days":
-        return _ending(rule.ends, first + _steps(rule) * _DAY, zone_name), ()
+    if rule.window.unit != "business_days":
+        return _ending(rule.ends, _last_day(rule, first), zone_name), ()
     count = count_business_days(
         first, rule.window.number, first_counts=rule.first_day_counts, calendar=rule.holidays
     )
@@ -181,18 +203,20 @@ def _statutory(rule: Rule, started_at: datetime, zone_name: str) -> tuple[Ending
 def _conservative(rule: Rule, earliest: datetime, zone_name: str, time_zone: str) -> Ending:
     if _is_elapsed(rule):
         return _same_time(earliest + _elapsed(rule), zone_name)
-    if rule.window.unit == "calendar_days":
-        return _same_time_of_day(rule, earliest, zone_name)
     zones = (zone_name, time_zone, *rule.time_zones)
+    if rule.window.unit != "business_days":
+        endings = [_same_time_of_day(rule, earliest, name) for name in zones]
+        return min(endings, key=lambda ending: ending.at)
     return _mondays_to_fridays(rule.window.number, rule.ends, _quarter(earliest), zones)
 
 
 def _same_time_of_day(rule: Rule, earliest: datetime, zone_name: str) -> Ending:
-    """End calendar days at the same time of day; where clocks change in between, at the earlier."""
+    """End days and months at the same time of day; where clocks change between, at the earlier."""
     local = earliest.astimezone(zone(zone_name))
-    by_the_clock = local + _steps(rule) * _DAY
-    ordinary = _ending(rule.ends, by_the_clock.date(), zone_name)
-    at = min(earliest + _elapsed(rule), by_the_clock.astimezone(UTC), ordinary.at)
+    last = _last_day(rule, local.date())
+    by_the_clock = datetime.combine(last, local.timetz().replace(fold=0)).astimezone(UTC)
+    elapsed = earliest + (last - local.date())
+    at = min(elapsed, by_the_clock, _ending(rule.ends, last, zone_name).at)
     return _same_time(at, zone_name)
 
 
@@ -213,13 +237,23 @@ def _mondays_to_fridays(
     return min(endings, key=lambda ending: ending.at)
 
 
+@lru_cache(maxsize=1024)
 def shortest(rule: Rule) -> timedelta:
     """Return the least time that a window leaves, whenever it begins, read most strictly."""
     if _is_elapsed(rule):
         return _elapsed(rule)
-    days = _steps(rule) if rule.window.unit == "calendar_days" else _fewest_days(rule.window.number)
+    days = _fewest_steps(rule)
     least = days * _DAY - _CLOCK_CHANGE - (_DAY if rule.ends == "start_of_day" else timedelta(0))
     return max(least, timedelta(0))
+
+
+def _fewest_steps(rule: Rule) -> int:
+    """Return how many days lie at least between the first day and the last."""
+    if rule.window.unit == "business_days":
+        return _fewest_days(rule.window.number)
+    if rule.window.unit == "months":
+        return rule.window.number * _SHORTEST_MONTH_DAYS - rule.first_day_counts
+    return _steps(rule)
 
 
 def _fewest_days(number: int) -> int:
@@ -232,9 +266,13 @@ def _fewest_days(number: int) -> int:
 
 
 def could_end_before(one: Rule, other: Rule) -> bool:
-    """Say whether, on some day of a week, one window ends before another that begins with it."""
-    for day in range(5, 12):
-        noon = datetime(2026, 1, day, 12, tzinfo=UTC)
+    """Say whether, on some day, one window ends before another that begins with it.
+
+    Weeks are all alike; months are not, so that a year is tried.
+    """
+    days = 365 if "months" in (one.window.unit, other.window.unit) else 7
+    for day in range(days):
+        noon = datetime(2026, 1, 5, 12, tzinfo=UTC) + day * _DAY
         first, second = (
             reckon(rule, received=noon, sent=noon, time_zone="UTC") for rule in (one, other)
         )

@@ -6,11 +6,14 @@ from datetime import datetime
 from prefsvc import short_links
 from prefsvc.address import Address
 from prefsvc.brands import AppliedBrand
+from prefsvc.country import known_country
 from prefsvc.doors import Service
 from prefsvc.errors import InvalidToken
 from prefsvc.honour import Moments
+from prefsvc.links import Link
 from prefsvc.opt_outs import Act, deadline_of
 from prefsvc.recipients import Recipient
+from prefsvc.short_links import Found
 from prefsvc.suppression import Scope
 from prefsvc.token import ShortToken
 from prefsvc.web.opt_out_api import scope_of
@@ -26,6 +29,7 @@ class Followed:
     topic: str | None
     mailshot: str | None
     language: str | None
+    country: str | None
 
     @property
     def masked_address(self) -> str:
@@ -39,7 +43,7 @@ class Followed:
 
     def deadline_at(self, scope: Scope, now: datetime) -> datetime:
         """Return by when every sender will have heard, if it were said now."""
-        act = Act(self.brand, self.recipient, scope, "link", {})
+        act = Act(self.brand, self.recipient, scope, "link", {}, country=self.country)
         moments = Moments(sent_at=None, received_at=now, recorded_at=now)
         return deadline_of(act, moments).conservative_at
 
@@ -51,19 +55,21 @@ async def follow(service: Service, token: str) -> Followed:
         if isinstance(read, ShortToken):
             async with service.database.read() as tx:
                 found = await short_links.find(tx, brand, read.link_id)
-            return _followed(brand, found.recipient, found.topic, found.mailshot, found.language)
+            return _followed(brand, found.recipient, found)
         link = read.link
         recipient = Recipient.of(Address.for_opt_out(link.channel, link.address), service.vault)
-        return _followed(brand, recipient, link.topic, link.mailshot, link.language)
+        return _followed(brand, recipient, link)
     raise InvalidToken
 
 
-def _followed(
-    brand: AppliedBrand,
-    recipient: Recipient,
-    topic: str | None,
-    mailshot: str | None,
-    language: str | None,
-) -> Followed:
-    scope = scope_of(brand, recipient.channel, None, topic)
-    return Followed(brand, recipient, scope, topic, mailshot, language)
+def _followed(brand: AppliedBrand, recipient: Recipient, said: Link | Found) -> Followed:
+    return Followed(
+        brand,
+        recipient,
+        scope_of(brand, recipient.channel, None, said.topic),
+        said.topic,
+        said.mailshot,
+        said.language,
+        # A code that is no country's says nothing, and is no reason to refuse whom it came with.
+        known_country(said.country),
+    )

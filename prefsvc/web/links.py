@@ -137,13 +137,19 @@ async def _pressed(request: web.Request, service: Service, token: str) -> Presse
 
 
 def _act(followed: Followed, pressed: Pressed, scope: Scope) -> Act:
-    named = {"topic": followed.topic, "mailshot": followed.mailshot, "language": followed.language}
+    named = {
+        "topic": followed.topic,
+        "mailshot": followed.mailshot,
+        "language": followed.language,
+        "country": followed.country,
+    }
     return Act(
         followed.brand,
         followed.recipient,
         scope,
         "link" if pressed.shown_at else "one_click",
         pressed.evidence | {"link": {key: value for key, value in named.items() if value}},
+        country=followed.country,
     )
 
 

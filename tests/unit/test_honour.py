@@ -1,9 +1,11 @@
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from prefsvc import honour
+from prefsvc.errors import NoRuleAbout
 from prefsvc.honour import HOUSE_DEFAULT, Moments, Promise, Rule, Span, load_rules, rules_of
 
 NEW_YORK = ZoneInfo("America/New_York")
@@ -20,64 +22,28 @@ def received(moment, sent_at=None):
 
 
 def of(
-    rules, moments, *, promise=None, channel="email", domain="example.com", zone="America/New_York"
+    rules,
+    moments,
+    *,
+    promise=None,
+    channel="email",
+    domain="example.com",
+    zone="America/New_York",
+    country=None,
 ):
     return honour.deadline(
-        rules, promise, moments, channel=channel, recipient_domain=domain, time_zone=zone
+        rules,
+        promise,
+        moments,
+        channel=channel,
+        recipient_domain=domain,
+        time_zone=zone,
+        country=country,
     )
 
 
 def of_rule(rule, moment, *, channel="email", domain="example.com", zone="America/New_York"):
     return of([rule], received(moment), channel=channel, domain=domain, zone=zone).reckonings[0]
-
-
-# As the next issue's rules will be written; the data format must hold them already (RULES §3.1).
-FURTHER = honour.parse_rules("""
-[ccpa]
-title = "California"
-source = "L-07"
-window = "15 business days"
-counted_from = "received"
-channels = ["third_party_sharing"]
-holidays = "US"
-[australia]
-title = "Australia"
-source = "L-20"
-window = "5 business days"
-counted_from = "sent"
-first_day_counts = true
-channels = ["email", "sms"]
-holidays = "AU-NSW"
-[new-zealand]
-title = "New Zealand"
-source = "L-21"
-window = "5 business days"
-counted_from = "used"
-ends = "start_of_day"
-channels = ["email", "sms"]
-holidays = "NZ"
-[singapore]
-title = "Singapore"
-source = "L-22"
-window = "10 business days"
-counted_from = "submitted"
-channels = ["email", "sms"]
-holidays = "SG"
-[hong-kong]
-title = "Hong Kong"
-source = "L-23"
-window = "10 business days"
-counted_from = "sent"
-channels = ["email", "sms"]
-holidays = "HK"
-[florida]
-title = "Florida"
-source = "L-06"
-window = "15 days"
-counted_from = "received"
-channels = ["sms"]
-time_zone = "America/New_York"
-""")
 
 
 @pytest.mark.parametrize(
@@ -88,17 +54,32 @@ time_zone = "America/New_York"
         (RULES["casl"], "email", "America/Toronto", (2026, 12, 4), (2026, 12, 3)),
         (RULES["gmail"], "email", "America/New_York", (2026, 11, 22), (2026, 11, 22)),
         (RULES["yahoo"], "email", "America/New_York", (2026, 11, 22), (2026, 11, 22)),
+        (RULES["do-not-call"], "sms", "America/New_York", (2026, 12, 7), (2026, 12, 3)),
+        (RULES["florida"], "sms", "America/New_York", (2026, 12, 5), (2026, 12, 5)),
         (
-            FURTHER["ccpa"],
+            RULES["ccpa"],
             "third_party_sharing",
             "America/Los_Angeles",
             (2026, 12, 14),
             (2026, 12, 10),
         ),
-        (FURTHER["australia"], "email", "Australia/Sydney", (2026, 11, 26), (2026, 11, 26)),
-        (FURTHER["new-zealand"], "email", "Pacific/Auckland", (2026, 11, 27), (2026, 11, 26)),
-        (FURTHER["singapore"], "email", "Asia/Singapore", (2026, 12, 4), (2026, 12, 3)),
-        (FURTHER["hong-kong"], "email", "Asia/Hong_Kong", (2026, 12, 4), (2026, 12, 3)),
+        (
+            RULES["ccpa-request"],
+            "privacy_request",
+            "America/Los_Angeles",
+            (2027, 1, 4),
+            (2027, 1, 4),
+        ),
+        (RULES["ccpa-receipt"], "notice", "America/Los_Angeles", (2026, 12, 7), (2026, 12, 3)),
+        (RULES["delete-act"], "registry", "America/Los_Angeles", (2027, 1, 4), (2027, 1, 4)),
+        (RULES["gdpr"], "notice", "Europe/Berlin", (2026, 12, 20), (2026, 12, 20)),
+        (RULES["uk-electronic"], "sms", "Europe/London", (2026, 12, 18), (2026, 12, 18)),
+        (RULES["uk-post"], "post", "Europe/London", (2027, 1, 20), (2027, 1, 20)),
+        (RULES["australia"], "email", "Australia/Sydney", (2026, 11, 26), (2026, 11, 26)),
+        (RULES["new-zealand"], "email", "Pacific/Auckland", (2026, 11, 27), (2026, 11, 26)),
+        (RULES["singapore"], "email", "Asia/Singapore", (2026, 12, 4), (2026, 12, 3)),
+        (RULES["hong-kong"], "email", "Asia/Hong_Kong", (2026, 12, 4), (2026, 12, 3)),
+        (RULES["korea"], "notice", "Asia/Seoul", (2026, 12, 4), (2026, 12, 4)),
         (HOUSE_DEFAULT, "email", "America/New_York", (2026, 11, 30), (2026, 11, 30)),
     ],
     ids=lambda value: value.id if isinstance(value, Rule) else "",
@@ -112,16 +93,50 @@ def test_the_last_lawful_days_of_a_friday_in_november(rule, channel, zone, statu
 
 
 @pytest.mark.parametrize(
-    ("rule", "zone", "moment", "statutory"),
+    ("rule", "channel", "zone", "moment", "statutory"),
     [
-        (RULES["can-spam"], "America/New_York", (2026, 12, 24, 12), (2027, 1, 11)),
-        (FURTHER["australia"], "Australia/Sydney", (2026, 12, 24, 12), (2027, 1, 4)),
-        (FURTHER["australia"], "Australia/Sydney", (2026, 11, 21, 12), (2026, 11, 27)),
+        ("can-spam", "email", "America/New_York", (2026, 12, 24, 12), (2027, 1, 11)),
+        ("tcpa", "sms", "America/New_York", (2026, 12, 24, 12), (2027, 1, 11)),
+        ("australia", "email", "Australia/Sydney", (2026, 12, 24, 12), (2027, 1, 4)),
+        ("australia", "email", "Australia/Sydney", (2026, 11, 21, 12), (2026, 11, 27)),
     ],
 )
-def test_holidays_and_weekends_are_skipped(rule, zone, moment, statutory):
-    found = of_rule(rule, at(*moment, zone=ZoneInfo(zone)), zone=zone)
+def test_holidays_and_weekends_are_skipped(rule, channel, zone, moment, statutory):
+    found = of_rule(RULES[rule], at(*moment, zone=ZoneInfo(zone)), channel=channel, zone=zone)
     assert found.statutory_day == date(*statutory)
+
+
+def test_with_effect_from_a_day_ends_as_that_day_begins():
+    auckland = ZoneInfo("Pacific/Auckland")
+    noon = at(2026, 11, 20, 12, zone=auckland)
+    found = of_rule(RULES["new-zealand"], noon, zone="Pacific/Auckland")
+    assert found.statutory_at == at(2026, 11, 27, zone=auckland)
+    assert found.conservative_at == at(2026, 11, 26, zone=auckland)
+
+
+@pytest.mark.parametrize(
+    ("window", "first", "last"),
+    [
+        ("1 month", (2026, 1, 31), (2026, 2, 28)),
+        ("1 month", (2028, 1, 31), (2028, 2, 29)),
+        ("1 month", (2026, 12, 15), (2027, 1, 15)),
+        ("2 months", (2026, 12, 31), (2027, 2, 28)),
+        ("2 months", (2026, 6, 30), (2026, 8, 30)),
+        ("12 months", (2028, 2, 29), (2029, 2, 28)),
+        ("0 months", (2026, 6, 30), (2026, 6, 30)),
+    ],
+)
+def test_months_end_on_the_same_day_of_the_month_or_its_last(window, first, last):
+    rule = replace(RULES["uk-post"], window=Span.parse(window), time_zones=())
+    found = of_rule(rule, at(*first, 12), channel="post")
+    assert found.statutory_at == at(*last, 23, 59, 59, 999999)
+    assert found.conservative_at == at(*last, 12)
+
+
+def test_months_whose_first_day_counts_end_a_day_earlier():
+    rule = replace(RULES["uk-post"], first_day_counts=True)
+    found = of_rule(rule, at(2026, 11, 20, 12), channel="post")
+    assert found.statutory_day == date(2027, 1, 19)
 
 
 def test_a_promise_of_ten_days_beats_ten_business_days():
@@ -143,7 +158,8 @@ def test_days_end_with_the_day_in_the_brands_zone():
 
 def test_where_the_rule_says_whose_days_they_are_those_count():
     late = datetime(2026, 11, 21, 3, tzinfo=UTC)  # Friday 22:00 in New York
-    found = of_rule(FURTHER["florida"], late, channel="sms", zone="UTC")
+    rule = replace(RULES["florida"], time_zone="America/New_York")
+    found = of_rule(rule, late, channel="sms", zone="UTC")
     assert found.statutory_at == at(2026, 12, 5, 23, 59, 59, 999999)
 
 
@@ -237,12 +253,27 @@ def test_a_rule_is_for_its_channels():
         channel: {one.id for one in of(rules, moments, channel=channel).reckonings}
         for channel in ("email", "sms", "post", "third_party_sharing")
     }
+    pacific = {"australia", "new-zealand", "singapore", "hong-kong"}
     assert by_channel == {
-        "email": {"can-spam", "casl"},
-        "sms": {"tcpa", "casl"},
-        "post": {"house-default"},
-        "third_party_sharing": {"house-default"},
+        "email": {"can-spam", "casl", "uk-electronic", *pacific},
+        "sms": {"tcpa", "do-not-call", "florida", "casl", "uk-electronic", *pacific},
+        "post": {"uk-post"},
+        "third_party_sharing": {"ccpa"},
     }
+
+
+def test_a_rule_about_something_else_never_enters_the_deadline_of_an_opt_out():
+    others = {"ccpa-request", "ccpa-receipt", "delete-act", "gdpr", "korea"}
+    found = of(rules_of(sorted(others)), received(at(2026, 11, 20)), country="US")
+    assert not others & {one.id for one in found.reckonings}
+    request = of(rules_of(["ccpa-request"]), received(at(2026, 11, 20)), channel="privacy_request")
+    assert request.set_by == "ccpa-request"
+
+
+@pytest.mark.parametrize("matter", ["privacy_request", "notice", "registry"])
+def test_the_house_has_a_default_for_opt_outs_only(matter):
+    with pytest.raises(NoRuleAbout):
+        of(rules_of(["can-spam"]), received(at(2026, 11, 20)), channel=matter)
 
 
 def test_where_nothing_applies_the_house_gives_ten_days():
@@ -279,10 +310,11 @@ def test_a_promise_in_business_days_knows_the_holidays_of_the_brands_country():
 
 
 def test_number_and_unit_stay_as_written():
-    found = of(list(RULES.values()), received(at(2026, 11, 20)), promise=TEN_DAYS, domain=None)
+    some = rules_of(["can-spam", "uk-electronic", "gmail", "yahoo"])
+    found = of(some, received(at(2026, 11, 20)), promise=TEN_DAYS, domain=None)
     assert [(one.id, one.number, one.unit) for one in found.reckonings] == [
         ("can-spam", 10, "business_days"),
-        ("casl", 10, "business_days"),
+        ("uk-electronic", 28, "calendar_days"),
         ("gmail", 48, "hours"),
         ("yahoo", 2, "calendar_days"),
         ("promise", 10, "calendar_days"),

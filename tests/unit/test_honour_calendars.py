@@ -1,7 +1,6 @@
 import json
-import os
+from bisect import bisect_right
 from datetime import date, datetime, timedelta
-from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -10,9 +9,7 @@ from hypothesis import strategies as st
 from prefsvc.honour import CALENDAR_VERSION, Moments, deadline, is_known_calendar, rules_of
 from prefsvc.honour.business_days import count_business_days, holidays_of
 
-ROOT = Path(__file__).parents[2]
-CORPORA = Path(os.environ.get("PREFSVC_CORPORA", ROOT.parent / "shared" / "corpora"))
-BANK_HOLIDAYS = CORPORA / "holidays" / "govuk_bank_holidays_to_2026.json"
+BANK_HOLIDAYS = "holidays/govuk_bank_holidays_to_2026.json"
 DIVISIONS = {
     "GB-ENG": "common.nations.england-and-wales_slug",
     "GB-WLS": "common.nations.england-and-wales_slug",
@@ -21,24 +18,43 @@ DIVISIONS = {
 }
 
 
+@pytest.fixture(scope="module")
+def divisions(corpora):
+    """The British government's bank holidays, by division and year."""
+    return json.loads((corpora / BANK_HOLIDAYS).read_text("utf-8"))["divisions"]
+
+
+def official(division):
+    years = {int(year): events for year, events in division.items() if year.isdigit()}
+    return {
+        year: {day(event["date"]) for event in events} for year, events in sorted(years.items())
+    }
+
+
+def test_every_division_of_the_corpus_has_a_calendar_here(divisions):
+    assert set(divisions) == set(DIVISIONS.values())
+
+
 @pytest.mark.parametrize("calendar", DIVISIONS)
-def test_business_days_agree_with_the_british_government(calendar):
-    if not BANK_HOLIDAYS.exists():
-        pytest.skip("the corpora are not here (PREFSVC_CORPORA)")
-    years = json.loads(BANK_HOLIDAYS.read_text("utf-8"))["divisions"][DIVISIONS[calendar]]
-    official = {day(event["date"]) for year in years if year.isdigit() for event in years[year]}
-    assert len(official) > 60
-    first, last = date(min(official).year, 1, 1), date(max(official).year, 12, 31)
-    weekdays = [
-        one
-        for one in (first + timedelta(days=n) for n in range((last - first).days + 1))
-        if one.weekday() < 5
-    ]
-    business_days = [one for one in weekdays if one not in official]
-    counted = [one for one in weekdays if one not in holidays_of(calendar, one.year)]
-    assert counted == business_days
-    nth = count_business_days(first, 1000, first_counts=True, calendar=calendar)
-    assert nth.last == business_days[999]
+def test_holidays_agree_with_the_british_government_in_every_year(calendar, divisions):
+    years = official(divisions[DIVISIONS[calendar]])
+    assert len(years) > 5
+    for year, days in years.items():
+        assert {one for one in holidays_of(calendar, year) if one.weekday() < 5} == days
+
+
+@pytest.mark.parametrize("calendar", DIVISIONS)
+def test_business_days_are_counted_as_by_the_british_government(calendar, divisions):
+    years = official(divisions[DIVISIONS[calendar]])
+    closed = set().union(*years.values())
+    first, last = date(min(years), 1, 1), date(max(years), 12, 31)
+    days = [first + timedelta(days=n) for n in range((last - first).days + 1)]
+    business_days = [one for one in days if one.weekday() < 5 and one not in closed]
+    for start in days[:-40]:
+        after = bisect_right(business_days, start)
+        for number in (1, 5, 10, 15):
+            count = count_business_days(start, number, first_counts=False, calendar=calendar)
+            assert count.last == business_days[after + number - 1]
 
 
 def day(text):

@@ -2,6 +2,7 @@ import re
 
 import pytest
 
+from prefsvc.errors import RulesRefusal
 from prefsvc.honour import Span, load_rules, parse_rules, rules_of
 
 GOOD = {
@@ -9,7 +10,7 @@ GOOD = {
     "source": '"its text"',
     "window": '"10 business days"',
     "counted_from": '"received"',
-    "channels": '["email"]',
+    "about": '["email"]',
 }
 
 
@@ -18,17 +19,50 @@ def written(**changes):
     return "[law]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items() if value)
 
 
-def test_the_first_set_ships():
+def test_every_law_with_a_number_of_days_ships_as_it_is_written():
     rules = load_rules()
-    assert list(rules) == ["can-spam", "tcpa", "casl", "gmail", "yahoo"]
     assert {one.id: one.window.written for one in rules.values()} == {
         "can-spam": "10 business days",
         "tcpa": "10 business days",
+        "do-not-call": "10 business days",
+        "florida": "15 days",
+        "ccpa": "15 business days",
+        "ccpa-request": "45 days",
+        "ccpa-receipt": "10 business days",
+        "delete-act": "45 days",
         "casl": "10 business days",
+        "gdpr": "1 month",
+        "uk-electronic": "28 days",
+        "uk-post": "2 months",
+        "australia": "5 business days",
+        "new-zealand": "5 business days",
+        "singapore": "10 business days",
+        "hong-kong": "10 business days",
+        "korea": "14 days",
         "gmail": "48 hours",
         "yahoo": "2 days",
     }
-    assert all(re.search(r"\(L-\d\d\)$", one.source) for one in rules.values())
+    numbers = [re.search(r"\((L-\d\d)\)$", one.source)[1] for one in rules.values()]
+    assert sorted(set(numbers)) == [
+        f"L-{n:02}" for n in (1, 3, 4, 6, 7, 8, 9, 10, 11, 14, 20, 21, 22, 23, 30, 40)
+    ]
+
+
+def test_laws_have_countries_and_mail_providers_have_none():
+    assert {one.id for one in load_rules().values() if not one.countries} == {"gmail", "yahoo"}
+
+
+def test_clocks_start_with_what_the_law_names():
+    starts = {one.id: one.counted_from for one in load_rules().values()}
+    assert {one: start for one, start in starts.items() if start != "received"} == {
+        "delete-act": "pulled",
+        "casl": "sent",
+        "australia": "sent",
+        "new-zealand": "used",
+        "singapore": "submitted",
+        "hong-kong": "sent",
+    }
+    assert [one.id for one in load_rules().values() if one.first_day_counts] == ["australia"]
 
 
 def test_rules_are_found_by_their_ids_in_the_order_asked():
@@ -46,7 +80,8 @@ def test_a_rule_holds_everything_that_its_table_says():
             time_zone='"Australia/Sydney"',
             time_zones='["UTC"]',
             recipient_domains='["yahoo.*"]',
-            channels='["email", "third_party_sharing"]',
+            about='["email", "third_party_sharing"]',
+            countries='["US", "PR"]',
         )
     )["law"]
     assert (rule.id, rule.title, rule.source) == ("law", "A law", "its text")
@@ -61,38 +96,63 @@ def test_a_rule_holds_everything_that_its_table_says():
         "Australia/Sydney",
         ("UTC",),
     )
-    assert rule.channels == {"email", "third_party_sharing"}
+    assert rule.about == {"email", "third_party_sharing"}
     assert rule.recipient_domains == {"yahoo.*"}
+    assert rule.countries == {"US", "PR"}
 
 
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"title": None}, "'title'"),
-        ({"title": "1"}, "1 is not text"),
-        ({"window": '"two weeks"'}, '"two weeks" is not'),
-        ({"counted_from": '"recieved"'}, "'recieved' is none of sent"),
-        ({"channels": '"email"'}, "'email' is not a list"),
-        ({"channels": '["fax"]'}, "'fax' is none of email"),
-        ({"channels": "[]"}, "no channel"),
-        ({"ends": '"noon"'}, "'noon' is none of end_of_day"),
-        ({"ends": '"same_time"'}, "business days end with a day"),
-        ({"first_day_counts": '"yes"'}, "'yes' is neither true nor false"),
-        ({"holidays": '"XX"'}, "no holidays are known for 'XX'"),
-        ({"time_zone": '"Mars/Olympus"'}, "Mars/Olympus"),
-        ({"time_zones": '["../UTC"]'}, "../UTC"),
-        ({"recipient_domain": '["gmail.com"]'}, "unknown keys ['recipient_domain']"),
+        ({"title": None}, "1: law: title is missing"),
+        ({"title": "1"}, "2: law.title: must be text in quotes, not a number"),
+        ({"window": '"two weeks"'}, '4: law.window: "two weeks" is not "14 days"'),
+        ({"window": '"1001 days"'}, "law.window: a span is from 0 to 1000"),
+        ({"counted_from": '"recieved"'}, '5: law.counted_from: "recieved" is not known here; did'),
+        ({"counted_from": '"unsaid"'}, '"unsaid" is not known here'),
+        ({"about": '"email"'}, "6: law.about: must be a list"),
+        ({"about": '["fax"]'}, '6: law.about[0]: "fax" is not known here; allowed: email, notice'),
+        ({"about": "[]"}, "law: about is missing: list at least one of email"),
+        ({"countries": '["UK"]'}, '7: law.countries[0]: "UK" is not a country'),
+        ({"countries": '["us"]'}, 'law.countries[0]: "us" is not a country'),
+        ({"ends": '"noon"'}, '7: law.ends: "noon" is not known here; allowed: end_of_day'),
+        ({"ends": '"same_time"'}, "7: law.ends: business days and months end with a day"),
+        (
+            {"ends": '"same_time"', "window": '"1 month"'},
+            "7: law.ends: business days and months end with a day",
+        ),
+        ({"first_day_counts": '"yes"'}, "law.first_day_counts: must be true or false, not text"),
+        ({"holidays": '"XX"'}, '7: law.holidays: no holidays are known for "XX"'),
+        ({"time_zone": '"Mars/Olympus"'}, 'law.time_zone: "Mars/Olympus" is not an IANA time zone'),
+        ({"time_zones": '["../UTC"]'}, 'law.time_zones[0]: "../UTC" is not an IANA time zone'),
+        ({"recipient_domains": '["gmail"]'}, 'law.recipient_domains[0]: "gmail" is not a domain'),
+        (
+            {"recipient_domain": '["gmail.com"]'},
+            '7: law.recipient_domain: no such key; did you mean "recipient_domains"?',
+        ),
     ],
 )
-def test_a_rule_that_cannot_be_read_stops_the_start(changes, said):
-    with pytest.raises(ValueError, match=r"^rule law: ") as refused:
+def test_a_typo_is_refused_with_its_line_rule_and_key(changes, said):
+    with pytest.raises(RulesRefusal) as refused:
         parse_rules(written(**changes))
+    assert str(refused.value).startswith("rules.toml:")
     assert said in str(refused.value)
 
 
-@pytest.mark.parametrize("text", ["promise = 1", "[promise]", "[house-default]", "law = 1"])
+def test_everything_that_is_wrong_is_said_at_once():
+    with pytest.raises(RulesRefusal) as refused:
+        parse_rules(written(window='"soon"', about='["fax"]') + "[other]\n")
+    assert len(str(refused.value).splitlines()) == 2 + len(GOOD)
+
+
+def test_broken_toml_is_refused_with_its_place():
+    with pytest.raises(RulesRefusal, match=r"^rules\.toml:2:9: Invalid value$"):
+        parse_rules("[law]\ntitle = A law\n")
+
+
+@pytest.mark.parametrize("text", ["[promise]", "[house-default]", "[Law]", "law = 1"])
 def test_reserved_ids_and_stray_keys_are_refused(text):
-    with pytest.raises(ValueError, match="not a table of its own, or a reserved id"):
+    with pytest.raises(RulesRefusal, match=r"name the rule otherwise|must be a table"):
         parse_rules(text)
 
 
@@ -107,6 +167,8 @@ def test_reserved_ids_and_stray_keys_are_refused(text):
         ("48 hours", Span(48, "hours"), "48 hours"),
         ("1 hours", Span(1, "hours"), "1 hour"),
         ("0 hours", Span(0, "hours"), "0 hours"),
+        ("1 month", Span(1, "months"), "1 month"),
+        ("2 months", Span(2, "months"), "2 months"),
     ],
 )
 def test_a_span_is_read_and_written_with_its_own_number_and_unit(text, span, written):

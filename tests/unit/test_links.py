@@ -16,7 +16,14 @@ from prefsvc.links import InvalidLink, Link, LinkKey, key_id_of, seal, unseal, u
 
 KEY = LinkKey(bytes(range(64)))
 OTHER_KEY = LinkKey(bytes(range(1, 65)))
-LINK = Link("email", "ann@example.org", topic="news", mailshot="2026-w48", language="de-AT")
+LINK = Link(
+    "email",
+    "ann@example.org",
+    topic="news",
+    mailshot="2026-w48",
+    language="de-AT",
+    country="AT",
+)
 ALPHABET = string.ascii_letters + string.digits + "-_"
 
 
@@ -35,6 +42,7 @@ LINKS = st.builds(
     topic=st.none() | text(64),
     mailshot=st.none() | text(64),
     language=st.none() | text(35),
+    country=st.none() | st.text(string.ascii_uppercase, min_size=2, max_size=2),
 )
 
 
@@ -141,7 +149,10 @@ def test_a_token_of_another_key_with_the_same_id_is_still_read():
         b"",
         b"\0",  # no address
         b"\3ann@example.org",  # no such channel
-        b"\x20ann@example.org",  # a bit of a later version
+        b"\x40ann@example.org",  # a bit of a later version
+        b"\x20ann@example.org",  # a country in small letters
+        b"\x20A",  # a country of one letter
+        b"\x20AT",  # a country and no address
         b"\x04",  # a topic without its length
         b"\x04\x00ann@example.org",  # an empty topic
         b"\x04\x20ann@example.org",  # a topic longer than what is left
@@ -171,6 +182,7 @@ def test_the_longest_link_fits_into_a_token():
 def test_a_token_is_as_short_as_its_address_allows():
     assert len(seal(KEY, Link("email", "ann@example.org"))) == 47
     assert len(seal(KEY, Link("sms", "+12025550123"))) == 43
+    assert len(seal(KEY, Link("sms", "+12025550123", country="US"))) == 46
 
 
 @pytest.mark.parametrize(
@@ -186,6 +198,9 @@ def test_a_token_is_as_short_as_its_address_allows():
         {"topic": "t" * 65},
         {"mailshot": "m" * 65},
         {"language": "l" * 36},
+        {"country": "at"},
+        {"country": "AUT"},
+        {"country": ""},
     ],
 )
 def test_a_link_that_would_not_fit_is_refused_without_showing_the_address(fields):
@@ -249,6 +264,7 @@ def test_a_copy_of_the_file_mints_by_itself(tmp_path):
     (tmp_path / "key.txt").write_text(KEY.text + "\n")
     arguments = ["@key.txt", "https://prefs.example.com", "email", "ann@example.org"]
     options = ["--topic", "news", "--mailshot", "2026-w48", "--language", "de-AT"]
+    options += ["--country", "AT"]
     run = subprocess.run(
         [sys.executable, copy, *arguments, *options],
         cwd=tmp_path, capture_output=True, text=True, check=True,

@@ -85,7 +85,8 @@ def test_the_keys_of_a_brand_derive_as_published(vector):
 @pytest.mark.parametrize("vector", named(VECTORS["sealed"], "channel", "token"))
 def test_a_sealed_token_is_made_and_read_as_published(vector):
     key = LinkKey.parse(vector["link_key_text"])
-    link = Link(vector["channel"], vector["address"], **{name: vector[name] for name in OPTIONS})
+    options = {name: vector.get(name) for name in (*OPTIONS, "country")}
+    link = Link(vector["channel"], vector["address"], **options)
     assert seal(key, link) == vector["token"]
     assert unseal(key, vector["token"]) == link
 
@@ -97,6 +98,8 @@ def test_the_description_alone_makes_the_same_sealed_token(vector):
         if vector[name] is not None:
             text = vector[name].encode()
             head, body = head | flag, body + bytes([len(text)]) + text
+    if country := vector.get("country"):
+        head, body = head | 32, body + country.encode()
     payload = bytes([head]) + body + vector["address"].encode()
     assert payload.hex() == vector["payload"]
 

@@ -7,7 +7,7 @@ second parser, and each is asked for its keys.
 import tomllib
 from collections.abc import Iterator
 
-from prefsvc.brand.table import Path
+from prefsvc.declared.table import Path
 
 _CLOSING = ("]", '"""', "'''")  # a statement of several lines ends on a line with one of these
 

@@ -2,7 +2,7 @@ import tomllib
 
 import pytest
 
-from prefsvc.brand.lines import Lines
+from prefsvc.declared.lines import Lines
 
 TEXT = '''\
 # a comment = 1

@@ -1,7 +1,7 @@
-"""Reading a brand's tables: values of the right kind are handed out, everything wrong is noted.
+"""Reading declared tables: values of the right kind are handed out, everything wrong is noted.
 
 Reading goes on after a problem, so that all of them are found at once. What stands in for a wrong
-value is never used: a brand with problems is refused whole.
+value is never used: a file with problems is refused whole.
 """
 
 import difflib
@@ -104,9 +104,12 @@ class Table:
 
     def named_tables(self, key: str) -> dict[str, "Table"]:
         """Return the tables within a table, whatever their names."""
-        within = self.table(key)
-        within._asked.update(within._values)  # noqa: SLF001 - its names are for the caller to judge
-        return {name: within._within(value, name) for name, value in within._values.items()}  # noqa: SLF001
+        return self.table(key).tables()
+
+    def tables(self) -> dict[str, "Table"]:
+        """Return every value as a table, whatever their names; those are the caller's to judge."""
+        self._asked.update(self._values)
+        return {name: self._within(value, name) for name, value in self._values.items()}
 
     def listed_tables(self, key: str, *, most: int) -> list["Table"]:
         """Return the tables of a list, as `[[key]]` writes them."""

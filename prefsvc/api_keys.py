@@ -13,7 +13,7 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import InvalidApiKey, UnknownApiKey
-from prefsvc.senders import Sender
+from prefsvc.sender import Sender
 
 Role = Literal["sender", "operator"]
 
@@ -30,6 +30,7 @@ class Caller:
     sender_id: UUID | None
     sender_slug: str | None
     channel: Channel | None
+    label: str
 
 
 async def create(tx: Tx, *, label: str, brand: AppliedBrand | None, sender: Sender | None) -> str:
@@ -60,7 +61,9 @@ async def identify(tx: Tx, presented: str) -> Caller:
         raise InvalidApiKey
     channel = parse_channel(row.sender_channel) if row.sender_channel else None
     role: Role = "operator" if row.role == "operator" else "sender"
-    return Caller(row.api_key_id, role, row.brand_id, row.sender_id, row.sender_slug, channel)
+    return Caller(
+        row.api_key_id, role, row.brand_id, row.sender_id, row.sender_slug, channel, row.label
+    )
 
 
 async def revoke(tx: Tx, api_key_id: str) -> None:

@@ -99,14 +99,13 @@ async def _loops(app: web.Application) -> AsyncIterator[None]:
     service = app[SERVICE]
     running = asyncio.create_task(loops.run(service), name="loops")
     yield
-    service.stopping.set()
+    service.stop()
     await running
 
 
 async def _let_go(app: web.Application) -> None:
     """Answer the polls that wait, so that stopping need not wait for them."""
-    app[SERVICE].stopping.set()
-    app[SERVICE].bell.ring_all()
+    app[SERVICE].stop()
 
 
 async def apply_brands(service: Service, brand_files: Sequence[Path]) -> list[Applied]:

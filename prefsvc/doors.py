@@ -14,6 +14,7 @@ from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
 from prefsvc.installation import Installation
+from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
@@ -25,15 +26,19 @@ class Bell:
 
     _events: dict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
     waiters: int = 0
+    rung: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set by every ring, for a loop that serves every brand; the loop clears it."""
 
     def ring(self, brand_id: int) -> None:
         """Wake those who wait for this brand."""
         self._events.pop(brand_id, asyncio.Event()).set()
+        self.rung.set()
 
     def ring_all(self) -> None:
         """Wake everybody: the service is stopping."""
         for brand_id in list(self._events):
             self.ring(brand_id)
+        self.rung.set()
 
     async def wait(self, brand_id: int, *, timeout_seconds: float) -> None:
         """Wait for a ring, at most this long."""
@@ -53,17 +58,28 @@ class Service:
     installation: Installation
     book: BrandBook
     book_version: str | None = None
+    obligations: Obligations = field(default_factory=Obligations)
     bell: Bell = field(default_factory=Bell)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    enqueued: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     snapshots: asyncio.Semaphore = field(init=False)
+    reports: asyncio.Semaphore = field(init=False)
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
+        self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
 
     def now(self) -> datetime:
         """Return the moment now, by the database's clock."""
         return self.database.clock()
+
+    def stop(self) -> None:
+        """Begin to stop: wake everything that waits."""
+        self.stopping.set()
+        self.enqueued.set()
+        self.bell.ring_all()
 
     async def refresh_book(self) -> None:
         """Read the brands again, if any was applied or retired since."""

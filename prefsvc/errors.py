@@ -274,6 +274,36 @@ class IdempotencyKeyReused(Refusal):
     code = "idempotency_key_reused"
 
 
+class UnknownAlarm(Refusal):
+    """This brand has no such alarm; begin without `after` for the newest."""
+
+    code = "unknown_alarm"
+
+
+class UnknownCountry(Refusal):
+    """Write a country as its two capital letters in ISO 3166, like US or NZ."""
+
+    code = "unknown_country"
+
+
+class UnreadableMoment(Refusal):
+    """Write a moment as 2026-11-20T17:20:00-05:00, from 1970 to 2999; or only its day."""
+
+    code = "unreadable_moment"
+
+
+class NoRuleAbout(Refusal):
+    """No rule says how long this may take; name a country, or a brand that lists such a rule."""
+
+    code = "no_rule_about"
+
+
+class RulesRefusal(Refusal):
+    """The rules that ship with prefsvc cannot be read; mend what is named, or install it again."""
+
+    code = "invalid_rules"
+
+
 class UnknownOptOut(Refusal):
     """This brand has recorded nothing under that id."""
 
@@ -375,3 +405,93 @@ class DatabaseUnreachable(Refusal):
     """The database cannot be reached; check PREFSVC_DATABASE_URL and that the server runs."""
 
     code = "database_unreachable"
+
+
+class UnknownEndpoint(Refusal):
+    """There is no such endpoint for this key; the list of endpoints shows those there are."""
+
+    code = "unknown_endpoint"
+
+
+class InvalidEndpoint(Refusal):
+    """This is not what an endpoint can be; openapi.yaml says what goes together."""
+
+    code = "invalid_endpoint"
+
+
+class InvalidTarget(Refusal):
+    """Notices cannot go there; give an https URL whose name the DNS knows, or a mail address."""
+
+    code = "invalid_target"
+
+
+class TargetForbidden(Refusal):
+    """The target is on no public network; name that one in PREFSVC_OUTWARD_NETWORKS_ALLOWED."""
+
+    code = "target_forbidden"
+
+
+class TooManyEndpoints(Refusal):
+    """There are as many endpoints as may be; remove one that is not needed."""
+
+    code = "too_many_endpoints"
+
+
+class EndpointDisabled(Refusal):
+    """This endpoint is disabled; mend what it answers, enable it, then send again."""
+
+    code = "endpoint_disabled"
+
+
+class MailNotSet(Refusal):
+    """No mail can be sent here; set PREFSVC_SMTP_HOST and PREFSVC_MAIL_FROM."""
+
+    code = "mail_not_set"
+
+
+class UnknownDelivery(Refusal):
+    """This endpoint's log has no such delivery; it shows those of the last weeks."""
+
+    code = "unknown_delivery"
+
+
+class UnknownMailing(Refusal):
+    """This sender has registered no such mailing; register it with the cursor of its list."""
+
+    code = "unknown_mailing"
+
+
+class MailingExists(Refusal):
+    """A mailing of this name is registered with another list; choose another name."""
+
+    code = "mailing_exists"
+
+
+class EmptyReport(Refusal):
+    """The report has no line; send one for each message."""
+
+    code = "empty_report"
+
+
+class SentInTheFuture(Refusal):
+    """This was not sent yet, by our clock; report it afterwards, and check the sender's clock."""
+
+    code = "sent_in_the_future"
+
+
+class UnknownCase(Refusal):
+    """This brand has no such case; the list of cases shows those it has."""
+
+    code = "unknown_case"
+
+
+class UnknownViolation(Refusal):
+    """This case has no such violation; begin the list of its violations anew."""
+
+    code = "unknown_violation"
+
+
+class CaseResolved(Refusal):
+    """This case is resolved with another cause; write what there is to add into a note."""
+
+    code = "case_resolved"

@@ -68,16 +68,17 @@ async def page_after(
     few of the changes are this channel's.
     """
     end = await checked(tx, brand, after)
-    spans = _spans(after, end, size)
+    spans = spans_between(after, end, size)
     changes: list[Change] = []
     cursor = after
     for span in spans:
-        changes += await _changes(tx, vault, brand, channel, span)
+        changes += await changes_of(tx, vault, brand.brand_id, channel, span)
         cursor = cursor.moved(span.bucket, span.last)
     return Page(tuple(changes), tuple(spans), cursor, has_more=bool(cursor.behind(end)))
 
 
-def _spans(after: Cursor, end: Cursor, size: int) -> list[Span]:
+def spans_between(after: Cursor, end: Cursor, size: int) -> list[Span]:
+    """Return the next `size` positions after a cursor, or as many as there are."""
     spans = []
     for bucket in after.behind(end):
         if size <= 0:
@@ -89,13 +90,14 @@ def _spans(after: Cursor, end: Cursor, size: int) -> list[Span]:
     return spans
 
 
-async def _changes(
-    tx: Tx, vault: Vault, brand: AppliedBrand, channel: Channel, span: Span
+async def changes_of(
+    tx: Tx, vault: Vault, brand_id: int, channel: Channel, span: Span
 ) -> list[Change]:
+    """Read one channel's changes among the positions of a span."""
     rows = await queries.feed_changes(
         tx.conn,
         bucket=span.bucket,
-        brand_id=brand.brand_id,
+        brand_id=brand_id,
         after=span.first - 1,
         upto=span.last,
         channel=channel,

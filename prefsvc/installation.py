@@ -1,6 +1,7 @@
 """This installation: founded once, recognised at every start, aware of its history."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID, uuid4
 
 from prefsvc.cursor import BUCKET_COUNT
@@ -56,13 +57,22 @@ async def recognise(tx: Tx, vault: Vault) -> Installation:
 async def begin_epoch(tx: Tx, *, previous_history: str, history: str) -> None:
     """Begin a new feed epoch, once however many processes notice."""
     await queries.begin_epoch(
-        tx.conn, feed_epoch=uuid4(), server_history=history, previous_history=previous_history
+        tx.conn,
+        feed_epoch=uuid4(),
+        server_history=history,
+        now=tx.now,
+        previous_history=previous_history,
     )
 
 
 async def feed_epoch(tx: Tx) -> UUID:
     """Read the epoch that cursors must carry now."""
     return (await _row(tx)).feed_epoch
+
+
+async def epoch_began_at(tx: Tx) -> datetime | None:
+    """Read since when that epoch is; None where it began before that was written down."""
+    return (await _row(tx)).epoch_began_at
 
 
 async def _row(tx: Tx) -> queries.InstallationRow:

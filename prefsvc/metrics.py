@@ -7,6 +7,12 @@ OPT_OUTS = Counter(
     "Opt-outs recorded, by channel, source and whether they were new.",
     ["channel", "source", "is_new"],
 )
+SENDS = Counter(
+    "prefsvc_sends_total",
+    "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "
+    "or refused.",
+    ["brand", "verdict"],
+)
 REQUESTS = Counter(
     "prefsvc_requests_total",
     "Requests answered, by route, method and status.",
@@ -24,6 +30,49 @@ LEDGER_BROKEN = Gauge(
     "Brands and buckets whose ledger is not as prefsvc wrote it; run `prefsvc ledger verify`.",
 )
 FEED_WAITERS = Gauge("prefsvc_feed_waiters", "Feed polls that are waiting for a change.")
+SENDER_OWED = Gauge(
+    "prefsvc_sender_owed_opt_outs",
+    "Opt-outs that a sender has not acknowledged, by brand and sender.",
+    ["brand", "sender"],
+)
+SENDER_STATE = Gauge(
+    "prefsvc_sender_state",
+    "1 for the state that a sender is in and 0 for the others, by brand and sender.",
+    ["brand", "sender", "state"],
+)
+SENDER_DEADLINE = Gauge(
+    "prefsvc_sender_next_deadline_timestamp_seconds",
+    "The first deadline among what a sender owes; absent where it owes nothing.",
+    ["brand", "sender"],
+)
+SENDER_ACKNOWLEDGED = Gauge(
+    "prefsvc_sender_acknowledged_timestamp_seconds",
+    "When a sender last acknowledged; how long ago is the honour lag. Absent where it never has.",
+    ["brand", "sender"],
+)
+OPEN_CASES = Gauge(
+    "prefsvc_open_cases", "Cases that nobody has resolved, by brand and kind.", ["brand", "kind"]
+)
+ALARMS = Counter("prefsvc_alarms_total", "Alarms raised about senders' clocks, by step.", ["step"])
+LOOP_ROUND = Gauge(
+    "prefsvc_loop_round_timestamp_seconds",
+    "When each background loop last finished a round here.",
+    ["loop"],
+)
+DELIVERY_ATTEMPTS = Counter(
+    "prefsvc_delivery_attempts_total",
+    "Attempts to send a notice, by kind of endpoint and outcome.",
+    ["kind", "outcome"],
+)
+DELIVERIES_PENDING = Gauge("prefsvc_deliveries_pending", "Notices on their way to an endpoint.")
+DELIVERIES_FAILED = Gauge(
+    "prefsvc_deliveries_failed",
+    "Notices that did not reach their endpoint in the days that the log keeps; replay them.",
+)
+DELIVERY_OLDEST = Gauge(
+    "prefsvc_delivery_oldest_pending_seconds",
+    "How long the oldest notice has been on its way; 0 when there is none.",
+)
 LOOP_FAULTS = Counter(
     "prefsvc_loop_faults_total",
     "Rounds of background loops that failed and will be tried again.",

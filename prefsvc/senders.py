@@ -1,9 +1,10 @@
-"""Senders: adding them, what they owe, and whether they may send with what they have."""
+"""Senders: adding them, how each stands, and whether it may send with what it has."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from prefsvc.address import Channel, parse_channel
 from prefsvc.brands import AppliedBrand
@@ -11,29 +12,26 @@ from prefsvc.cursor import BUCKET_COUNT, Cursor
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import InvalidSenderName, SenderExists, UnknownChannel, UnknownSender
+from prefsvc.installation import epoch_began_at
+from prefsvc.obligations import Obligations
+from prefsvc.sender import Sender
+from prefsvc.standing import Grace, Owed, SenderState, state, with_grace
 from prefsvc.suppressions import head, lease
 
 _NAME = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,30}[a-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
-class Sender:
-    """A program that sends for a brand on one channel, and what it has acknowledged."""
+class Standing:
+    """How a sender stands: what it owes, and its state.
 
-    sender_id: UUID
-    slug: str
-    channel: Channel
-    acknowledged: Cursor | None
-    acknowledged_at: datetime | None
+    Who has never acknowledged in this history owes everything, but its clock gives it one window
+    to hear of it (standing.with_grace).
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Owed:
-    """What a sender has not acknowledged: a derived obligation, never stored."""
-
-    count: int
-    overdue_count: int
-    next_deadline_at: datetime | None
+    sender: Sender
+    owed: Owed
+    state: SenderState
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,7 @@ class Clearance:
     is_given: bool
     as_of: datetime
     until: datetime | None
-    owed: Owed
+    standing: Standing
     missing: str | None
 
 
@@ -65,7 +63,7 @@ async def add(tx: Tx, brand: AppliedBrand, slug: str, channel: Channel) -> Sende
     )
     if added is None:
         raise SenderExists
-    return Sender(sender_id, slug, channel, None, None)
+    return Sender(sender_id, slug, channel, tx.now, None, None)
 
 
 async def find(tx: Tx, brand: AppliedBrand, slug: str) -> Sender:
@@ -77,7 +75,7 @@ async def find(tx: Tx, brand: AppliedBrand, slug: str) -> Sender:
 
 
 async def every(tx: Tx, brand: AppliedBrand) -> list[Sender]:
-    """Return the brand's senders."""
+    """Return the brand's senders, retired ones too."""
     rows = await queries.brand_senders(tx.conn, brand_id=brand.brand_id)
     return [_sender(brand, row) for row in rows]
 
@@ -87,55 +85,104 @@ def _sender(brand: AppliedBrand, row: queries.SenderBySlugRow | queries.BrandSen
     if row.acknowledged_epoch is not None:
         acknowledged = Cursor(row.acknowledged_epoch, brand.brand_id, tuple(row.acknowledged))
     channel = parse_channel(row.channel)
-    return Sender(row.sender_id, row.slug, channel, acknowledged, row.acknowledged_at)
+    return Sender(
+        row.sender_id,
+        row.slug,
+        channel,
+        row.created_at,
+        acknowledged,
+        row.acknowledged_at,
+        row.retired_at,
+    )
 
 
-async def owed(tx: Tx, brand: AppliedBrand, sender: Sender) -> Owed:
-    """Sum up the opt-outs beyond what the sender acknowledged in this history."""
+async def retire(tx: Tx, brand: AppliedBrand, slug: str) -> None:
+    """Retire a sender for good: it sends no more, so nobody waits for it or tells it anything.
+
+    Its keys stop working, its endpoints are disabled; what it heard and sent stays on record.
+    """
+    sender = await find(tx, brand, slug)
+    if not await queries.retire_sender(tx.conn, sender_id=sender.sender_id, now=tx.now):
+        raise UnknownSender
+    await queries.disable_endpoints_of(
+        tx.conn, sender_id=sender.sender_id, now=tx.now, why="Its sender was retired."
+    )
+
+
+async def standing(
+    tx: Tx, obligations: Obligations, brand: AppliedBrand, sender: Sender
+) -> Standing:
+    """Say how a sender stands now."""
+    [found] = await _standings(tx, obligations, brand, [sender])
+    return found
+
+
+async def standings(tx: Tx, obligations: Obligations, brand: AppliedBrand) -> list[Standing]:
+    """Say how each of the brand's senders stands now; retired ones owe nothing to anybody."""
+    serving = [one for one in await every(tx, brand) if one.retired_at is None]
+    return await _standings(tx, obligations, brand, serving)
+
+
+async def _standings(
+    tx: Tx, obligations: Obligations, brand: AppliedBrand, senders: Sequence[Sender]
+) -> list[Standing]:
+    # The head is read after the senders, so that it is never behind an acknowledgement.
     end = await head(tx, brand)
-    known = sender.acknowledged
-    if known is None or known.epoch != end.epoch:
-        known = Cursor.start(end.epoch, brand.brand_id)
-    count = overdue_count = 0
-    deadlines: list[datetime] = []
-    for bucket in known.behind(end):
-        row = await queries.owed(
-            tx.conn,
-            bucket=bucket,
-            brand_id=brand.brand_id,
-            after=known.positions[bucket],
-            channel=sender.channel,
-            now=tx.now,
+    began_at = await epoch_began_at(tx)
+    every_owed = await obligations.owed_by(tx, brand, senders, end)
+    return [
+        _standing(
+            tx.now,
+            sender,
+            owed,
+            grace=None if sender.known(end.epoch) else grace(brand, sender, began_at),
         )
-        count += row.owed_count
-        overdue_count += row.overdue_count
-        deadlines += [row.next_deadline_at] if row.next_deadline_at else []
-    return Owed(count, overdue_count, min(deadlines, default=None))
+        for sender, owed in zip(senders, every_owed, strict=True)
+    ]
 
 
-async def clearance(tx: Tx, brand: AppliedBrand, sender: Sender) -> Clearance:
+def _standing(now: datetime, sender: Sender, owed: Owed, *, grace: Grace | None) -> Standing:
+    if grace:
+        owed = with_grace(owed, grace)
+    return Standing(sender, owed, state(owed, now, has_acknowledged=grace is None))
+
+
+def grace(brand: AppliedBrand, sender: Sender, began_at: datetime | None) -> Grace:
+    """Return the window that a sender has which has acknowledged nothing in this history.
+
+    It begins with the sender or with the history, whichever is later; `began_at` is the history's,
+    where it is known.
+    """
+    begin = max(sender.created_at, began_at or sender.created_at)
+    return Grace(begin, lease(brand, sender.channel, begin).valid_until - begin)
+
+
+async def clearance(
+    tx: Tx, obligations: Obligations, brand: AppliedBrand, sender: Sender
+) -> Clearance:
     """Say whether the sender may start a mailing now.
 
     Not before its first acknowledgement in this history, and not while an opt-out that it has not
     acknowledged is past its deadline: unknown means do not send.
     """
-    debt = await owed(tx, brand, sender)
-    missing = await _missing(tx, brand, sender, debt)
+    found = await standing(tx, obligations, brand, sender)
+    missing = _missing(found)
     until = lease(brand, sender.channel, tx.now).valid_until
-    if debt.next_deadline_at:
-        until = min(until, debt.next_deadline_at)
-    given = missing is None
-    return Clearance(given, tx.now, until if given else None, debt, missing)
+    if found.owed.deadline_at:
+        until = min(until, found.owed.deadline_at)
+    return Clearance(missing is None, tx.now, None if missing else until, found, missing)
 
 
-async def _missing(tx: Tx, brand: AppliedBrand, sender: Sender, debt: Owed) -> str | None:
-    if sender.acknowledged is None:
+def _missing(found: Standing) -> str | None:
+    if found.sender.retired_at:
+        return "This sender is retired, so it sends no more: add another with a name of its own."
+    if found.state == "never_heard" and found.sender.acknowledged is None:
         return "This sender has never acknowledged: pull the suppressions, apply them, acknowledge."
-    if sender.acknowledged.epoch != (await head(tx, brand)).epoch:
+    if found.state == "never_heard":
         return "The register was restored since: pull the suppressions again, apply, acknowledge."
-    if debt.overdue_count:
+    if found.state == "overdue":
         return (
-            f"{debt.overdue_count} opt-outs are past their deadline and not acknowledged: read the "
-            "feed, apply it, acknowledge."
+            f"Of the {found.owed.count} opt-outs that are not acknowledged, the first fell due at "
+            f"{found.owed.deadline_at:%Y-%m-%d %H:%M} UTC: read the feed, apply it, acknowledge."
         )
     return None

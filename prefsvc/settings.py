@@ -2,8 +2,9 @@
 
 import os
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -54,7 +55,7 @@ class Settings(BaseSettings):
     token_keys: SecretStr | None = None
     """Master keys of unsubscribe links, newest first, separated by commas; 32 bytes each."""
     sealing_key: SecretStr | None = None
-    """Seals what remains of an erased address; 64 bytes."""
+    """Seals what remains of an erased address, and the secrets of webhooks; 64 bytes."""
     ledger_key: SecretStr | None = None
     """Seals ledger rows and signs checkpoints; 32 bytes."""
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
@@ -80,6 +81,16 @@ class Settings(BaseSettings):
     """The most addresses in one check."""
     links_bulk_max: Positive = 100_000
     """The most links minted in one bulk call."""
+    stream_timeout_seconds: Seconds = 3600
+    """The longest a streamed (NDJSON) body may take to arrive, and its answer to leave."""
+    sends_lines_max: Positive = 1_000_000
+    """The most messages in one send report."""
+    sends_body_bytes_max: Positive = 512 << 20
+    """The largest send report, after its content encoding is undone."""
+    sends_at_once_max: Positive = 4
+    """The most send reports that are read at once; each keeps up to 64 MiB of verdicts."""
+    sender_clock_ahead_seconds_max: Annotated[float, Field(ge=0)] = 60
+    """How far a sender's clock may be ahead of ours; what was sent later still is refused."""
     feed_page_size_max: Positive = 10_000
     """The most positions that one feed page covers."""
     feed_wait_seconds_max: Seconds = 60
@@ -97,6 +108,46 @@ class Settings(BaseSettings):
     idempotency_hours: Positive = 72
     """How long an answer is kept for a retry with the same Idempotency-Key."""
 
+    # Notices: webhooks and mail.
+    outward_networks_allowed: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = ()
+    """Networks of your own that webhooks may reach, by http, too, for example 10.0.0.0/8, separated
+    by commas. Everything else that is not public is refused."""
+    delivery_timeout_seconds: Seconds = 15
+    """How long one attempt may take, from looking up the name to the answer."""
+    delivery_schedule_seconds: Annotated[tuple[Seconds, ...], NoDecode] = (
+        5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400,
+    )  # fmt: skip
+    """The waits between one attempt and the next, separated by commas; after the last attempt the
+    delivery has failed. The default is that of Standard Webhooks, 76 hours in all."""
+    delivery_jitter_percent: Annotated[float, Field(ge=0, le=50)] = 10
+    """By how much a wait may be shorter or longer, by chance."""
+    retry_after_seconds_max: Seconds = 86400
+    """The longest wait that a receiver may ask for by Retry-After."""
+    deliveries_at_once_max: Positive = 32
+    """The most attempts that one process makes at once."""
+    deliveries_per_endpoint_max: Positive = 4
+    """The most attempts that one process makes at once at one endpoint."""
+    replays_at_once_max: Positive = 10_000
+    """The most failed deliveries that are sent off again in one call."""
+    delivery_log_days: Positive = 30
+    """How long the log keeps a delivery after its end."""
+    endpoints_per_brand_max: Positive = 100
+    """The most endpoints of one brand."""
+    endpoints_per_sender_max: Positive = 10
+    """The most endpoints of one sender."""
+    smtp_host: str = ""
+    """Your mail server, for alarms by mail; without it mailboxes are refused as endpoints."""
+    smtp_port: Annotated[int, Field(gt=0, le=65535)] = 587
+    """Its port: 587 for starttls, 465 for tls, 25 for none."""
+    smtp_security: Literal["starttls", "tls", "none"] = "starttls"
+    """How the connection to it is kept private; `none` is for a server on this machine."""
+    smtp_username: str = ""
+    """The account that mail is sent as, where the server asks for one."""
+    smtp_password: SecretStr | None = None
+    """Its password."""
+    mail_from: str = ""
+    """The address that alarms come from, for example prefsvc@example.com."""
+
     # The database.
     pool_size: Positive = 16
     """The most connections one process opens."""
@@ -112,8 +163,24 @@ class Settings(BaseSettings):
     # Loops.
     checkpoint_seconds: Seconds = 0.5
     """How often the ledger's checkpoints are made."""
+    tally_seconds: Seconds = 2
+    """How often the ledger's new blocks are tallied, from which what senders owe is summed up."""
     brands_refresh_seconds: Seconds = 1
     """How soon a process sees brands that another applied."""
+    alarm_seconds: Seconds = 1
+    """How often every sender's clock is looked at."""
+    notice_seconds: Seconds = 1
+    """How soon change notices are written of what another process committed."""
+    notice_gather_seconds: Seconds = 0.05
+    """How long changes are gathered before their notices are written."""
+    notice_positions_max: Positive = 1000
+    """The most positions of a feed that are looked at in one go for one endpoint."""
+    endpoint_backlog_max: Positive = 1000
+    """The most change notices that wait for one endpoint; the rest waits in the ledger."""
+    delivery_seconds: Seconds = 1
+    """How soon notices that another process put on their way, and retries, are seen."""
+    backlog_seconds: Seconds = 10
+    """How often the deliveries that wait or failed are counted."""
     housekeeping_seconds: Seconds = 60
     """How often old idempotent answers are forgotten and the server's history is looked at."""
     shutdown_grace_seconds: Seconds = 15
@@ -123,7 +190,9 @@ class Settings(BaseSettings):
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
     """The least severe event that is logged."""
 
-    @field_validator("twilio_auth_tokens", mode="before")
+    @field_validator(
+        "twilio_auth_tokens", "delivery_schedule_seconds", "outward_networks_allowed", mode="before"
+    )
     @classmethod
     def _commas(cls, value: Any) -> Any:
         return (
@@ -154,6 +223,16 @@ class Settings(BaseSettings):
     def idempotency_age(self) -> timedelta:
         """Return for how long an idempotent answer is kept."""
         return timedelta(hours=self.idempotency_hours)
+
+    @property
+    def delivery_claim(self) -> timedelta:
+        """Return how long a process has a delivery in hand: an attempt and the time to note it."""
+        return timedelta(seconds=self.delivery_timeout_seconds + 5)
+
+    @property
+    def sends_mail(self) -> bool:
+        """Say whether alarms can go out by mail."""
+        return bool(self.smtp_host and self.mail_from)
 
     @property
     def secrets_folder(self) -> Path:

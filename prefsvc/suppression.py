@@ -94,11 +94,21 @@ _ADDED: Effect = "added"
 _LIFTED: Effect = "lifted"
 _NONE: Effect = "none"
 _REASONS: dict[str, Reason] = {reason: reason for reason in BLOCKED_BY_REASON}
+_MESSAGE_CLASSES: dict[str, MessageClass] = {
+    "marketing": "marketing",
+    "transactional": "transactional",
+    "service": "service",
+}
 
 
 def parse_reason(text: str) -> Reason:
     """Read a reason back from the database."""
     return _REASONS[text]
+
+
+def parse_message_class(text: str) -> MessageClass:
+    """Read a message class back from the database."""
+    return _MESSAGE_CLASSES[text]
 
 
 def parse_act(text: str) -> ActKind:

@@ -12,6 +12,8 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
@@ -24,6 +26,7 @@ from prefsvc.settings import Settings
 PEPPER_VERSION = 1
 SECRET_BYTES = {"pepper": 32, "token_keys": 32, "sealing_key": 64, "ledger_key": 32}
 DEMO_TWILIO_FILE = "twilio_auth_token"
+_OF_ENDPOINTS: Final = b"prefsvc endpoint secret v1"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -61,6 +64,14 @@ class Vault:
     def unseal_sha256(self, address_key: bytes, sealed: bytes) -> bytes:
         """Open it again; raise InvalidTag (a fault) where the row or the key is another."""
         return AESSIV(self.sealing_key).decrypt(sealed, [address_key])
+
+    def seal_secret(self, endpoint_id: UUID, secret: bytes) -> bytes:
+        """Seal the secret that an endpoint's webhooks are signed with, for its row."""
+        return AESSIV(self.sealing_key).encrypt(secret, [_OF_ENDPOINTS, endpoint_id.bytes])
+
+    def open_secret(self, endpoint_id: UUID, sealed: bytes) -> bytes:
+        """Open it again; raise InvalidTag (a fault) where the row or the key is another."""
+        return AESSIV(self.sealing_key).decrypt(sealed, [_OF_ENDPOINTS, endpoint_id.bytes])
 
     def twilio_tokens_for(self, account_sid: str) -> list[str]:
         """Return the auth tokens that may sign for an account (RULES S-10)."""

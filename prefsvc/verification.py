@@ -3,8 +3,8 @@
 Every row is read again: positions must be dense up to the head, each seal must be its writer's, the
 running digest must pass through every checkpoint, each checkpoint must be signed, evidence must
 have the digest that the ledger keeps, every address must be there and have its key, and the
-suppressions must be what the ledger says follows. Checkpoints exported earlier are compared too:
-they prove what a database that was rolled back as a whole no longer shows.
+suppressions and tallies must be what the ledger says follows. Checkpoints exported earlier are
+compared too: they prove what a database that was rolled back as a whole no longer shows.
 """
 
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
@@ -15,7 +15,7 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from typing_extensions import override
 
-from prefsvc import checkpoints
+from prefsvc import checkpoints, tallies
 from prefsvc.address import address_key, bucket_of, parse_channel, sha256_of
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.checkpoints import ledger_row
@@ -153,6 +153,7 @@ async def _verify_place(
         )
     _verify_checkpoints(vault, installation_id, walk, spoken, findings)
     await _verify_states(tx, walk, findings)
+    findings.wrong += [f"{walk}: {one}" for one in await tallies.wrong(tx, walk.place, head)]
 
 
 async def _walk_rows(

@@ -4,17 +4,30 @@
 --     address
 --     evidence
 --     feed_head
+--     feed_tally
 --     idempotent_answer
 --     ledger_checkpoint
 --     preference_event
 --     short_link
 --     suppression
+--     violation
 --   on every node:
 --     acknowledgement
 --     api_key
 --     brand
+--     case_note
+--     handover
+--     honour_case
 --     installation
+--     mailing
+--     send_report
 --     sender
+--   on the coordinator alone:
+--     alarm
+--     delivery
+--     delivery_attempt
+--     endpoint
+--     sender_watch
 
 CREATE SCHEMA prefsvc;
 
@@ -63,6 +76,17 @@ CREATE TABLE prefsvc.address (
     CONSTRAINT address_key_is_16_bytes CHECK ((octet_length(address_key) = 16))
 );
 
+CREATE TABLE prefsvc.alarm (
+    alarm_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    sender_id uuid NOT NULL,
+    spell_id uuid NOT NULL,
+    step text NOT NULL,
+    raised_at timestamp with time zone NOT NULL,
+    details jsonb NOT NULL,
+    CONSTRAINT alarm_step_is_known CHECK ((step = ANY (ARRAY['half'::text, 'four_fifths'::text, 'target'::text, 'overdue'::text, 'violation'::text, 'recovery'::text])))
+);
+
 CREATE TABLE prefsvc.api_key (
     api_key_id text NOT NULL,
     secret_sha256 bytea NOT NULL,
@@ -84,6 +108,64 @@ CREATE TABLE prefsvc.brand (
     retired_at timestamp with time zone
 );
 
+CREATE TABLE prefsvc.case_note (
+    case_id uuid NOT NULL,
+    note_id uuid NOT NULL,
+    noted_at timestamp with time zone NOT NULL,
+    noted_by text NOT NULL,
+    note text NOT NULL
+);
+
+CREATE TABLE prefsvc.delivery (
+    delivery_id uuid NOT NULL,
+    endpoint_id uuid NOT NULL,
+    type text NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    data jsonb NOT NULL,
+    state text NOT NULL,
+    attempt_count smallint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    next_attempt_at timestamp with time zone,
+    claimed_until timestamp with time zone,
+    finished_at timestamp with time zone,
+    failed_why text,
+    replayed_after smallint NOT NULL,
+    CONSTRAINT delivery_failed_for_a_reason CHECK (((state = 'failed'::text) = (failed_why IS NOT NULL))),
+    CONSTRAINT delivery_pending_has_a_next_attempt CHECK ((((state = 'pending'::text) = (next_attempt_at IS NOT NULL)) AND ((state = 'pending'::text) = (finished_at IS NULL)))),
+    CONSTRAINT delivery_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'delivered'::text, 'failed'::text])))
+);
+
+CREATE TABLE prefsvc.delivery_attempt (
+    delivery_id uuid NOT NULL,
+    attempt smallint NOT NULL,
+    attempted_at timestamp with time zone NOT NULL,
+    took_ms integer NOT NULL,
+    status smallint,
+    outcome text NOT NULL
+);
+
+CREATE TABLE prefsvc.endpoint (
+    endpoint_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    sender_id uuid,
+    kind text NOT NULL,
+    target text NOT NULL,
+    events text[] NOT NULL,
+    with_addresses boolean NOT NULL,
+    sealed_secret bytea,
+    previous_sealed_secret bytea,
+    previous_until timestamp with time zone,
+    feed_epoch uuid,
+    positions bigint[],
+    created_at timestamp with time zone NOT NULL,
+    disabled_at timestamp with time zone,
+    disabled_why text,
+    CONSTRAINT endpoint_covers_every_bucket CHECK ((array_length(positions, 1) = 64)),
+    CONSTRAINT endpoint_disabled_for_a_reason CHECK (((disabled_at IS NULL) = (disabled_why IS NULL))),
+    CONSTRAINT endpoint_kind_is_known CHECK ((kind = ANY (ARRAY['webhook'::text, 'mail'::text]))),
+    CONSTRAINT endpoint_webhook_has_a_secret CHECK (((kind = 'webhook'::text) = (sealed_secret IS NOT NULL)))
+);
+
 CREATE TABLE prefsvc.evidence (
     bucket smallint NOT NULL,
     event_id uuid NOT NULL,
@@ -98,6 +180,45 @@ CREATE TABLE prefsvc.feed_head (
     CONSTRAINT feed_head_position_counts_up CHECK (("position" >= 0))
 )
 WITH (fillfactor='50');
+
+CREATE TABLE prefsvc.feed_tally (
+    bucket smallint NOT NULL,
+    brand_id integer NOT NULL,
+    channel text NOT NULL,
+    block bigint NOT NULL,
+    added_count integer NOT NULL,
+    half_at timestamp with time zone,
+    four_fifths_at timestamp with time zone,
+    target_at timestamp with time zone,
+    deadline_at timestamp with time zone,
+    CONSTRAINT feed_tally_counts_a_block CHECK (((added_count >= 0) AND (added_count <= 256))),
+    CONSTRAINT feed_tally_knows_its_earliest CHECK (((added_count = 0) = (deadline_at IS NULL)))
+);
+
+CREATE TABLE prefsvc.handover (
+    sender_id uuid NOT NULL,
+    feed_epoch uuid NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    handed_at timestamp with time zone NOT NULL,
+    positions bigint[] NOT NULL,
+    CONSTRAINT handover_covers_every_bucket CHECK ((array_length(positions, 1) = 64))
+);
+
+CREATE TABLE prefsvc.honour_case (
+    case_id uuid NOT NULL,
+    sender_id uuid NOT NULL,
+    kind text NOT NULL,
+    mailing text NOT NULL,
+    opened_at timestamp with time zone NOT NULL,
+    evidence jsonb NOT NULL,
+    violation_count bigint NOT NULL,
+    recovered_at timestamp with time zone,
+    resolved_at timestamp with time zone,
+    cause text,
+    resolved_by text,
+    CONSTRAINT honour_case_is_resolved_by_somebody CHECK ((((resolved_at IS NULL) = (cause IS NULL)) AND ((resolved_at IS NULL) = (resolved_by IS NULL)))),
+    CONSTRAINT honour_case_kind_is_known CHECK ((kind = ANY (ARRAY['overdue'::text, 'violation'::text])))
+);
 
 CREATE TABLE prefsvc.idempotent_answer (
     bucket smallint NOT NULL,
@@ -119,6 +240,7 @@ CREATE TABLE prefsvc.installation (
     pepper_fingerprint bytea NOT NULL,
     ledger_fingerprint bytea NOT NULL,
     created_at timestamp with time zone NOT NULL,
+    epoch_began_at timestamp with time zone,
     CONSTRAINT installation_has_64_buckets CHECK ((bucket_count = 64)),
     CONSTRAINT installation_is_one_row CHECK (only_row)
 );
@@ -130,6 +252,18 @@ CREATE TABLE prefsvc.ledger_checkpoint (
     digest bytea NOT NULL,
     made_at timestamp with time zone NOT NULL,
     signature bytea NOT NULL
+);
+
+CREATE TABLE prefsvc.mailing (
+    sender_id uuid NOT NULL,
+    name text NOT NULL,
+    feed_epoch uuid NOT NULL,
+    positions bigint[] NOT NULL,
+    topic text,
+    message_class text NOT NULL,
+    registered_at timestamp with time zone NOT NULL,
+    CONSTRAINT mailing_class_is_known CHECK ((message_class = ANY (ARRAY['marketing'::text, 'transactional'::text, 'service'::text]))),
+    CONSTRAINT mailing_covers_every_bucket CHECK ((array_length(positions, 1) = 64))
 );
 
 CREATE TABLE prefsvc.preference_event (
@@ -170,6 +304,21 @@ CREATE TABLE prefsvc.schema_migration (
     CONSTRAINT schema_migration_version_counts_from_1 CHECK ((version > 0))
 );
 
+CREATE TABLE prefsvc.send_report (
+    report_id uuid NOT NULL,
+    sender_id uuid NOT NULL,
+    received_at timestamp with time zone NOT NULL,
+    finished_at timestamp with time zone,
+    first_sent_at timestamp with time zone,
+    last_sent_at timestamp with time zone,
+    clear_count bigint NOT NULL,
+    in_flight_count bigint NOT NULL,
+    violation_count bigint NOT NULL,
+    exempt_count bigint NOT NULL,
+    refused_count bigint NOT NULL,
+    body_sha256 bytea
+);
+
 CREATE TABLE prefsvc.sender (
     sender_id uuid NOT NULL,
     brand_id integer NOT NULL,
@@ -185,6 +334,12 @@ CREATE TABLE prefsvc.sender (
     CONSTRAINT sender_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text])))
 );
 
+CREATE TABLE prefsvc.sender_watch (
+    sender_id uuid NOT NULL,
+    spell_id uuid,
+    steps text[] NOT NULL
+);
+
 CREATE TABLE prefsvc.short_link (
     bucket smallint NOT NULL,
     link_id bytea NOT NULL,
@@ -195,6 +350,7 @@ CREATE TABLE prefsvc.short_link (
     mailshot text,
     language text,
     created_at timestamp with time zone NOT NULL,
+    country text,
     CONSTRAINT short_link_id_is_8_bytes CHECK ((octet_length(link_id) = 8))
 );
 
@@ -214,11 +370,38 @@ CREATE TABLE prefsvc.suppression (
     CONSTRAINT suppression_has_a_deadline CHECK (((NOT active) OR (deadline_at IS NOT NULL)))
 );
 
+CREATE TABLE prefsvc.violation (
+    bucket smallint NOT NULL,
+    violation_id uuid NOT NULL,
+    case_id uuid NOT NULL,
+    report_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    sender_id uuid NOT NULL,
+    address_key bytea NOT NULL,
+    sent_at timestamp with time zone NOT NULL,
+    topic text,
+    message_class text NOT NULL,
+    mailing text,
+    opt_out_id uuid NOT NULL,
+    deadline_at timestamp with time zone NOT NULL,
+    acknowledged_at timestamp with time zone,
+    had_heard boolean NOT NULL,
+    list_had_it boolean,
+    found_at timestamp with time zone NOT NULL,
+    CONSTRAINT violation_was_after_the_deadline CHECK ((sent_at > deadline_at))
+);
+
 ALTER TABLE ONLY prefsvc.acknowledgement
     ADD CONSTRAINT acknowledgement_pkey PRIMARY KEY (sender_id, acknowledged_at);
 
 ALTER TABLE ONLY prefsvc.address
     ADD CONSTRAINT address_pkey PRIMARY KEY (bucket, address_key);
+
+ALTER TABLE ONLY prefsvc.alarm
+    ADD CONSTRAINT alarm_is_raised_once UNIQUE (sender_id, spell_id, step);
+
+ALTER TABLE ONLY prefsvc.alarm
+    ADD CONSTRAINT alarm_pkey PRIMARY KEY (alarm_id);
 
 ALTER TABLE ONLY prefsvc.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (api_key_id);
@@ -229,11 +412,32 @@ ALTER TABLE ONLY prefsvc.brand
 ALTER TABLE ONLY prefsvc.brand
     ADD CONSTRAINT brand_slug_is_its_own UNIQUE (slug);
 
+ALTER TABLE ONLY prefsvc.case_note
+    ADD CONSTRAINT case_note_pkey PRIMARY KEY (case_id, note_id);
+
+ALTER TABLE ONLY prefsvc.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, attempt);
+
+ALTER TABLE ONLY prefsvc.delivery
+    ADD CONSTRAINT delivery_pkey PRIMARY KEY (delivery_id);
+
+ALTER TABLE ONLY prefsvc.endpoint
+    ADD CONSTRAINT endpoint_pkey PRIMARY KEY (endpoint_id);
+
 ALTER TABLE ONLY prefsvc.evidence
     ADD CONSTRAINT evidence_pkey PRIMARY KEY (bucket, event_id);
 
 ALTER TABLE ONLY prefsvc.feed_head
     ADD CONSTRAINT feed_head_pkey PRIMARY KEY (bucket, brand_id);
+
+ALTER TABLE ONLY prefsvc.feed_tally
+    ADD CONSTRAINT feed_tally_pkey PRIMARY KEY (bucket, brand_id, block, channel);
+
+ALTER TABLE ONLY prefsvc.handover
+    ADD CONSTRAINT handover_pkey PRIMARY KEY (sender_id, feed_epoch, minute);
+
+ALTER TABLE ONLY prefsvc.honour_case
+    ADD CONSTRAINT honour_case_pkey PRIMARY KEY (case_id);
 
 ALTER TABLE ONLY prefsvc.idempotent_answer
     ADD CONSTRAINT idempotent_answer_pkey PRIMARY KEY (bucket, owner, idempotency_key);
@@ -244,11 +448,17 @@ ALTER TABLE ONLY prefsvc.installation
 ALTER TABLE ONLY prefsvc.ledger_checkpoint
     ADD CONSTRAINT ledger_checkpoint_pkey PRIMARY KEY (bucket, brand_id, "position");
 
+ALTER TABLE ONLY prefsvc.mailing
+    ADD CONSTRAINT mailing_pkey PRIMARY KEY (sender_id, name);
+
 ALTER TABLE ONLY prefsvc.preference_event
     ADD CONSTRAINT preference_event_pkey PRIMARY KEY (bucket, brand_id, "position");
 
 ALTER TABLE ONLY prefsvc.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
+
+ALTER TABLE ONLY prefsvc.send_report
+    ADD CONSTRAINT send_report_pkey PRIMARY KEY (report_id);
 
 ALTER TABLE ONLY prefsvc.sender
     ADD CONSTRAINT sender_pkey PRIMARY KEY (sender_id);
@@ -256,15 +466,39 @@ ALTER TABLE ONLY prefsvc.sender
 ALTER TABLE ONLY prefsvc.sender
     ADD CONSTRAINT sender_slug_is_its_brands_own UNIQUE (brand_id, slug);
 
+ALTER TABLE ONLY prefsvc.sender_watch
+    ADD CONSTRAINT sender_watch_pkey PRIMARY KEY (sender_id);
+
 ALTER TABLE ONLY prefsvc.short_link
     ADD CONSTRAINT short_link_pkey PRIMARY KEY (bucket, link_id);
 
 ALTER TABLE ONLY prefsvc.suppression
     ADD CONSTRAINT suppression_pkey PRIMARY KEY (bucket, brand_id, address_key, scope, topic, reason);
 
+ALTER TABLE ONLY prefsvc.violation
+    ADD CONSTRAINT violation_pkey PRIMARY KEY (bucket, violation_id);
+
+CREATE INDEX alarm_newest_first ON prefsvc.alarm USING btree (brand_id, raised_at DESC, alarm_id DESC);
+
+CREATE INDEX delivery_due ON prefsvc.delivery USING btree (endpoint_id, next_attempt_at) WHERE (state = 'pending'::text);
+
+CREATE INDEX delivery_failed ON prefsvc.delivery USING btree (endpoint_id, created_at) WHERE (state = 'failed'::text);
+
+CREATE INDEX delivery_finished ON prefsvc.delivery USING btree (finished_at) WHERE (state <> 'pending'::text);
+
+CREATE INDEX delivery_of_an_endpoint ON prefsvc.delivery USING btree (endpoint_id, created_at DESC, delivery_id DESC);
+
+CREATE UNIQUE INDEX honour_case_is_open_once ON prefsvc.honour_case USING btree (sender_id, kind, mailing) WHERE (resolved_at IS NULL);
+
+CREATE INDEX mailing_newest_first ON prefsvc.mailing USING btree (sender_id, registered_at DESC);
+
 CREATE UNIQUE INDEX preference_event_id_finds_it ON prefsvc.preference_event USING btree (bucket, event_id);
 
 CREATE UNIQUE INDEX preference_event_is_recorded_once ON prefsvc.preference_event USING btree (bucket, brand_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
+
+CREATE INDEX preference_event_of_an_address ON prefsvc.preference_event USING btree (bucket, brand_id, address_key);
+
+CREATE INDEX violation_of_a_case ON prefsvc.violation USING btree (case_id, sent_at, violation_id);
 
 ALTER TABLE ONLY prefsvc.acknowledgement
     ADD CONSTRAINT acknowledgement_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
@@ -274,6 +508,27 @@ ALTER TABLE ONLY prefsvc.api_key
 
 ALTER TABLE ONLY prefsvc.api_key
     ADD CONSTRAINT api_key_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.case_note
+    ADD CONSTRAINT case_note_case_exists FOREIGN KEY (case_id) REFERENCES prefsvc.honour_case(case_id);
+
+ALTER TABLE ONLY prefsvc.delivery_attempt
+    ADD CONSTRAINT delivery_attempt_delivery_exists FOREIGN KEY (delivery_id) REFERENCES prefsvc.delivery(delivery_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY prefsvc.delivery
+    ADD CONSTRAINT delivery_endpoint_exists FOREIGN KEY (endpoint_id) REFERENCES prefsvc.endpoint(endpoint_id) ON DELETE CASCADE;
+
+ALTER TABLE ONLY prefsvc.handover
+    ADD CONSTRAINT handover_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.honour_case
+    ADD CONSTRAINT honour_case_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.mailing
+    ADD CONSTRAINT mailing_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
+
+ALTER TABLE ONLY prefsvc.send_report
+    ADD CONSTRAINT send_report_sender_exists FOREIGN KEY (sender_id) REFERENCES prefsvc.sender(sender_id);
 
 ALTER TABLE ONLY prefsvc.sender
     ADD CONSTRAINT sender_brand_exists FOREIGN KEY (brand_id) REFERENCES prefsvc.brand(brand_id);

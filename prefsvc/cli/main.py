@@ -8,11 +8,41 @@ from collections.abc import Sequence
 from pydantic import ValidationError
 
 from prefsvc import logs
-from prefsvc.cli import brands, doctor, keys, ledger, links, restored, secrets, senders, serve
+from prefsvc.cli import (
+    alarms,
+    brands,
+    cases,
+    doctor,
+    endpoints,
+    intent,
+    keys,
+    ledger,
+    links,
+    restored,
+    secrets,
+    senders,
+    serve,
+    windows,
+)
 from prefsvc.errors import Refusal
 from prefsvc.settings import Settings
 
-COMMANDS = (serve, doctor, brands, senders, keys, links, ledger, secrets, restored)
+COMMANDS = (
+    serve,
+    doctor,
+    brands,
+    senders,
+    alarms,
+    cases,
+    keys,
+    endpoints,
+    links,
+    intent,
+    windows,
+    ledger,
+    secrets,
+    restored,
+)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -110,6 +110,8 @@ def _default(name: str, field: FieldInfo) -> str:
         case int(number) if name.endswith("bytes_max") and number % _KIB == 0:
             size = f"{number // _MIB} MiB" if number % _MIB == 0 else f"{number // _KIB} KiB"
             return f"`{number}` ({size})"
+        case tuple(parts):
+            return f"`{','.join(map(str, parts))}`"
         case value:
             return f"`{value}`"
 

@@ -6,6 +6,7 @@ from prefsvc import api_keys, senders
 from prefsvc.address import CHANNELS
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
+from prefsvc.senders import Standing
 from prefsvc.settings import Settings
 
 
@@ -21,6 +22,10 @@ def add_to(commands: Commands) -> None:
     show = actions.add_parser("list", help="list a brand's senders and what each owes")
     show.add_argument("brand")
     show.set_defaults(run=_list)
+    retire = actions.add_parser("retire", help="retire a sender for good; its keys stop working")
+    retire.add_argument("brand")
+    retire.add_argument("sender")
+    retire.set_defaults(run=_retire)
 
 
 def _add(settings: Settings, given: Namespace) -> int:
@@ -38,17 +43,27 @@ def _list(settings: Settings, given: Namespace) -> int:
     async def work(service: Service) -> list[str]:
         brand = await service.brand(given.brand)
         async with service.database.read() as tx:
-            every = await senders.every(tx, brand)
-            return [_line(one, await senders.owed(tx, brand, one)) for one in every]
+            every = await senders.standings(tx, service.obligations, brand)
+            return [_line(one) for one in every]
 
     print("\n".join(with_service(settings, work)) or "This brand has no sender yet.")
     return 0
 
 
-def _line(sender: senders.Sender, owed: senders.Owed) -> str:
+def _retire(settings: Settings, given: Namespace) -> int:
+    async def work(service: Service) -> None:
+        brand = await service.brand(given.brand)
+        async with service.database.transaction() as tx:
+            await senders.retire(tx, brand, given.sender)
+
+    with_service(settings, work)
+    print("Retired.")
+    return 0
+
+
+def _line(standing: Standing) -> str:
+    sender, owed = standing.sender, standing.owed
     heard = f"{sender.acknowledged_at:%Y-%m-%d %H:%M} UTC" if sender.acknowledged_at else "never"
-    due = f", next due {owed.next_deadline_at:%Y-%m-%d %H:%M} UTC" if owed.next_deadline_at else ""
-    return (
-        f"{sender.slug}  {sender.channel}  acknowledged {heard}  owes {owed.count} "
-        f"({owed.overdue_count} overdue{due})"
-    )
+    due = f", next due {owed.deadline_at:%Y-%m-%d %H:%M} UTC" if owed.deadline_at else ""
+    state = standing.state.replace("_", " ")
+    return f"{sender.slug}  {sender.channel}  {state}  acknowledged {heard}  owes {owed.count}{due}"

@@ -8,6 +8,207 @@ from uuid import UUID
 from prefsvc.db.batch import Batch
 from prefsvc.db.connection import Connection, Json, affected, every, only
 
+_BRAND_WATCHES = """\
+select w.sender_id, w.spell_id as "spell_id?", w.steps
+from sender as s
+join sender_watch as w on w.sender_id = s.sender_id
+where s.brand_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandWatchesRow:
+    """A row of brand_watches."""
+
+    sender_id: UUID
+    spell_id: UUID | None
+    steps: list[str]
+
+
+async def brand_watches(conn: Connection, *, brand_id: int) -> list[BrandWatchesRow]:
+    """Read which steps of their clocks a brand's senders were alarmed for."""
+    return [BrandWatchesRow(*row) for row in await conn.fetch(_BRAND_WATCHES, brand_id)]
+
+
+_BEGIN_WATCH = """\
+insert into sender_watch (sender_id, spell_id, steps)
+values ($1, null, '{}')
+on conflict (sender_id) do nothing"""
+
+
+async def begin_watch(conn: Connection, *, sender_id: UUID) -> None:
+    """Begin to watch a sender, unless it is watched already."""
+    await conn.execute(_BEGIN_WATCH, sender_id)
+
+
+_LOCK_WATCH = """\
+select spell_id as "spell_id?", steps
+from sender_watch
+where sender_id = $1
+for update skip locked"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockWatchRow:
+    """A row of lock_watch."""
+
+    spell_id: UUID | None
+    steps: list[str]
+
+
+async def lock_watch(conn: Connection, *, sender_id: UUID) -> LockWatchRow | None:
+    """Lock what is known of a sender's spell; nothing while another process has it in hand."""
+    row = await conn.fetchrow(_LOCK_WATCH, sender_id)
+    return LockWatchRow(*row) if row else None
+
+
+_SET_WATCH = """\
+update sender_watch
+set spell_id = $1, steps = $2
+where sender_id = $3"""
+
+
+async def set_watch(
+    conn: Connection, *, spell_id: UUID | None, steps: list[str], sender_id: UUID
+) -> int:
+    """Note which steps were alarmed for in a sender's spell; none, and no spell, after its recovery."""
+    return affected(await conn.execute(_SET_WATCH, spell_id, steps, sender_id))
+
+
+_RAISE_ALARM = """\
+insert into alarm (alarm_id, brand_id, sender_id, spell_id, step, raised_at, details)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (sender_id, spell_id, step) do nothing
+returning alarm_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class RaiseAlarmRow:
+    """A row of raise_alarm."""
+
+    alarm_id: UUID
+
+
+async def raise_alarm(
+    conn: Connection,
+    *,
+    alarm_id: UUID,
+    brand_id: int,
+    sender_id: UUID,
+    spell_id: UUID,
+    step: str,
+    raised_at: datetime,
+    details: Json,
+) -> RaiseAlarmRow | None:
+    """Raise an alarm; nothing where this step of the spell was raised before."""
+    row = await conn.fetchrow(
+        _RAISE_ALARM, alarm_id, brand_id, sender_id, spell_id, step, raised_at, details
+    )
+    return RaiseAlarmRow(*row) if row else None
+
+
+_ALARMS_AFTER = """\
+select alarm_id, raised_at, details
+from alarm
+where brand_id = $1
+    and ($2::uuid is null or sender_id = $2)
+    and ($3::timestamptz is null or (raised_at, alarm_id) < ($3, $4::uuid))
+order by raised_at desc, alarm_id desc
+limit $5"""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmsAfterRow:
+    """A row of alarms_after."""
+
+    alarm_id: UUID
+    raised_at: datetime
+    details: Json
+
+
+async def alarms_after(
+    conn: Connection,
+    *,
+    brand_id: int,
+    sender_id: UUID | None,
+    raised_at: datetime | None,
+    alarm_id: UUID | None,
+    size: int,
+) -> list[AlarmsAfterRow]:
+    """Read a brand's alarms, the newest first, on from one that was read; of one sender where it is named."""
+    return [
+        AlarmsAfterRow(*row)
+        for row in await conn.fetch(_ALARMS_AFTER, brand_id, sender_id, raised_at, alarm_id, size)
+    ]
+
+
+_OPEN_CASES = """\
+select b.slug as brand, c.kind, count(*) as case_count
+from honour_case as c
+join sender as s on s.sender_id = c.sender_id
+join brand as b on b.brand_id = s.brand_id
+where c.resolved_at is null
+group by b.slug, c.kind"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCasesRow:
+    """A row of open_cases."""
+
+    brand: str
+    kind: str
+    case_count: int
+
+
+async def open_cases(conn: Connection) -> list[OpenCasesRow]:
+    """Count the open cases of each brand by kind."""
+    return [OpenCasesRow(*row) for row in await conn.fetch(_OPEN_CASES)]
+
+
+_ALARM_RAISED_AT = """\
+select raised_at
+from alarm
+where brand_id = $1 and alarm_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class AlarmRaisedAtRow:
+    """A row of alarm_raised_at."""
+
+    raised_at: datetime
+
+
+async def alarm_raised_at(
+    conn: Connection, *, brand_id: int, alarm_id: UUID
+) -> AlarmRaisedAtRow | None:
+    """Say when a brand's alarm was raised."""
+    row = await conn.fetchrow(_ALARM_RAISED_AT, brand_id, alarm_id)
+    return AlarmRaisedAtRow(*row) if row else None
+
+
+_DEADLINE_AT_POSITION = """\
+select received_at, deadline_at, deadline
+from preference_event
+where bucket = $1 and brand_id = $2 and position = $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineAtPositionRow:
+    """A row of deadline_at_position."""
+
+    received_at: datetime
+    deadline_at: datetime
+    deadline: Json
+
+
+async def deadline_at_position(
+    conn: Connection, *, bucket: int, brand_id: int, position: int
+) -> DeadlineAtPositionRow:
+    """Read the deadline of the opt-out at a position, with its reasoning."""
+    return DeadlineAtPositionRow(
+        *only(await conn.fetchrow(_DEADLINE_AT_POSITION, bucket, brand_id, position))
+    )
+
+
 _BRANDS = """\
 select brand_id, slug, definition, applied_at, retired_at as "retired_at?"
 from brand
@@ -75,6 +276,899 @@ async def brands_version(conn: Connection) -> str | None:
     return value
 
 
+_OPEN_CASE = """\
+insert into honour_case (case_id, sender_id, kind, mailing, opened_at, evidence, violation_count)
+values ($1, $2, $3, $4, $5, $6, $7)
+on conflict (sender_id, kind, mailing) where resolved_at is null do update set
+    violation_count = honour_case.violation_count + excluded.violation_count
+returning case_id, violation_count"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCaseRow:
+    """A row of open_case."""
+
+    case_id: UUID
+    violation_count: int
+
+
+async def open_case(
+    conn: Connection,
+    *,
+    case_id: UUID,
+    sender_id: UUID,
+    kind: str,
+    mailing: str,
+    opened_at: datetime,
+    evidence: Json,
+    violation_count: int,
+) -> OpenCaseRow:
+    """Open a case, or add to the one that is open; the case's row is locked until the end."""
+    return OpenCaseRow(
+        *only(
+            await conn.fetchrow(
+                _OPEN_CASE, case_id, sender_id, kind, mailing, opened_at, evidence, violation_count
+            )
+        )
+    )
+
+
+_CASE_RECOVERED = """\
+update honour_case
+set recovered_at = $1
+where sender_id = $2 and kind = 'overdue' and resolved_at is null and recovered_at is null
+returning case_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseRecoveredRow:
+    """A row of case_recovered."""
+
+    case_id: UUID
+
+
+async def case_recovered(
+    conn: Connection, *, now: datetime, sender_id: UUID
+) -> CaseRecoveredRow | None:
+    """Note that an overdue sender has caught up, in its open case."""
+    row = await conn.fetchrow(_CASE_RECOVERED, now, sender_id)
+    return CaseRecoveredRow(*row) if row else None
+
+
+_CASE_RELAPSED = """\
+update honour_case
+set recovered_at = null
+where case_id = $1 and recovered_at is not null"""
+
+
+async def case_relapsed(conn: Connection, *, case_id: UUID) -> int:
+    """Note that the sender of an open case is overdue again."""
+    return affected(await conn.execute(_CASE_RELAPSED, case_id))
+
+
+_RESOLVE_CASE = """\
+update honour_case
+set resolved_at = $1, cause = $2, resolved_by = $3
+where case_id = $4 and resolved_at is null"""
+
+
+async def resolve_case(
+    conn: Connection, *, now: datetime, cause: str, resolved_by: str, case_id: UUID
+) -> int:
+    """Resolve a case that is open."""
+    return affected(await conn.execute(_RESOLVE_CASE, now, cause, resolved_by, case_id))
+
+
+_CASE_PAGE = """\
+select c.case_id, s.slug as sender, c.kind, c.mailing, c.opened_at, c.evidence, c.violation_count,
+    c.recovered_at as "recovered_at?", c.resolved_at as "resolved_at?", c.cause as "cause?",
+    c.resolved_by as "resolved_by?"
+from honour_case as c
+join sender as s on s.sender_id = c.sender_id
+where s.brand_id = $1
+    and ($2::uuid is null or c.sender_id = $2)
+    and ($3::boolean is null or (c.resolved_at is null) = $3)
+    and ($4::timestamptz is null or (c.opened_at, c.case_id) < ($4, $5::uuid))
+order by c.opened_at desc, c.case_id desc
+limit $6"""
+
+
+@dataclass(frozen=True, slots=True)
+class CasePageRow:
+    """A row of case_page."""
+
+    case_id: UUID
+    sender: str
+    kind: str
+    mailing: str
+    opened_at: datetime
+    evidence: Json
+    violation_count: int
+    recovered_at: datetime | None
+    resolved_at: datetime | None
+    cause: str | None
+    resolved_by: str | None
+
+
+async def case_page(
+    conn: Connection,
+    *,
+    brand_id: int,
+    sender_id: UUID | None,
+    is_open: bool | None,
+    before: datetime | None,
+    before_id: UUID | None,
+    size: int,
+) -> list[CasePageRow]:
+    """Read a brand's cases, newest first, from one on."""
+    return [
+        CasePageRow(*row)
+        for row in await conn.fetch(
+            _CASE_PAGE, brand_id, sender_id, is_open, before, before_id, size
+        )
+    ]
+
+
+_CASE_BY_ID = """\
+select c.case_id, s.slug as sender, c.kind, c.mailing, c.opened_at, c.evidence, c.violation_count,
+    c.recovered_at as "recovered_at?", c.resolved_at as "resolved_at?", c.cause as "cause?",
+    c.resolved_by as "resolved_by?"
+from honour_case as c
+join sender as s on s.sender_id = c.sender_id
+where c.case_id = $1 and s.brand_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseByIdRow:
+    """A row of case_by_id."""
+
+    case_id: UUID
+    sender: str
+    kind: str
+    mailing: str
+    opened_at: datetime
+    evidence: Json
+    violation_count: int
+    recovered_at: datetime | None
+    resolved_at: datetime | None
+    cause: str | None
+    resolved_by: str | None
+
+
+async def case_by_id(conn: Connection, *, case_id: UUID, brand_id: int) -> CaseByIdRow | None:
+    """Read a case of a brand."""
+    row = await conn.fetchrow(_CASE_BY_ID, case_id, brand_id)
+    return CaseByIdRow(*row) if row else None
+
+
+_KEEP_NOTE = """\
+insert into case_note (case_id, note_id, noted_at, noted_by, note)
+values ($1, $2, $3, $4, $5)"""
+
+
+async def keep_note(
+    conn: Connection, *, case_id: UUID, note_id: UUID, noted_at: datetime, noted_by: str, note: str
+) -> None:
+    """Keep what was noted about a case."""
+    await conn.execute(_KEEP_NOTE, case_id, note_id, noted_at, noted_by, note)
+
+
+_CASE_NOTES = """\
+select note_id, noted_at, noted_by, note
+from case_note
+where case_id = $1
+order by noted_at, note_id
+limit $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseNotesRow:
+    """A row of case_notes."""
+
+    note_id: UUID
+    noted_at: datetime
+    noted_by: str
+    note: str
+
+
+async def case_notes(conn: Connection, *, case_id: UUID, size: int) -> list[CaseNotesRow]:
+    """Read what was noted about a case, the oldest first."""
+    return [CaseNotesRow(*row) for row in await conn.fetch(_CASE_NOTES, case_id, size)]
+
+
+_CASE_VIOLATIONS = """\
+select v.violation_id, v.report_id, v.sent_at, v.topic as "topic?", v.message_class,
+    v.mailing as "mailing?", v.deadline_at, v.acknowledged_at as "acknowledged_at?", v.had_heard,
+    v.list_had_it as "list_had_it?", v.found_at, v.opt_out_id, e.scope, e.topic as opt_out_topic,
+    e.reason, e.source, e.received_at, e.recorded_at, e.deadline, a.canonical as "address?"
+from violation as v
+join preference_event as e on e.bucket = v.bucket and e.event_id = v.opt_out_id
+left join address as a on a.bucket = v.bucket and a.address_key = v.address_key
+where v.case_id = $1
+    and ($2::timestamptz is null or (v.sent_at, v.violation_id) > ($2, $3::uuid))
+order by v.sent_at, v.violation_id
+limit $4"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseViolationsRow:
+    """A row of case_violations."""
+
+    violation_id: UUID
+    report_id: UUID
+    sent_at: datetime
+    topic: str | None
+    message_class: str
+    mailing: str | None
+    deadline_at: datetime
+    acknowledged_at: datetime | None
+    had_heard: bool
+    list_had_it: bool | None
+    found_at: datetime
+    opt_out_id: UUID
+    scope: str
+    opt_out_topic: str
+    reason: str
+    source: str
+    received_at: datetime
+    recorded_at: datetime
+    deadline: Json
+    address: str | None
+
+
+async def case_violations(
+    conn: Connection, *, case_id: UUID, after: datetime | None, after_id: UUID | None, size: int
+) -> list[CaseViolationsRow]:
+    """Read violations of a case in the order they were sent, each with its opt-out as the ledger has it."""
+    return [
+        CaseViolationsRow(*row)
+        for row in await conn.fetch(_CASE_VIOLATIONS, case_id, after, after_id, size)
+    ]
+
+
+_CASE_VIOLATION = """\
+select sent_at
+from violation
+where bucket = $1 and violation_id = $2 and case_id = $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class CaseViolationRow:
+    """A row of case_violation."""
+
+    sent_at: datetime
+
+
+async def case_violation(
+    conn: Connection, *, bucket: int, violation_id: UUID, case_id: UUID
+) -> CaseViolationRow | None:
+    """Find when a violation of a case was sent, to go on after it."""
+    row = await conn.fetchrow(_CASE_VIOLATION, bucket, violation_id, case_id)
+    return CaseViolationRow(*row) if row else None
+
+
+_ADD_DELIVERIES = Batch(
+    """\
+insert into delivery (
+    delivery_id, endpoint_id, type, occurred_at, data, state, attempt_count, created_at,
+    next_attempt_at, replayed_after
+)
+values """,
+    "",
+    0,
+    (
+        "uuid",
+        "uuid",
+        "text",
+        "timestamptz",
+        "jsonb",
+        "text",
+        "smallint",
+        "timestamptz",
+        "timestamptz",
+        "smallint",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AddDeliveriesIn:
+    """A row for add_deliveries."""
+
+    delivery_id: UUID
+    endpoint_id: UUID
+    type: str
+    occurred_at: datetime
+    data: Json
+    state: str
+    attempt_count: int
+    created_at: datetime
+    next_attempt_at: datetime
+    replayed_after: int
+
+
+async def add_deliveries(conn: Connection, rows: Sequence[AddDeliveriesIn]) -> None:
+    """Put notices on their way."""
+    for chunk in _ADD_DELIVERIES.cut(rows):
+        values = [
+            value
+            for row in chunk
+            for value in (
+                row.delivery_id,
+                row.endpoint_id,
+                row.type,
+                row.occurred_at,
+                row.data,
+                row.state,
+                row.attempt_count,
+                row.created_at,
+                row.next_attempt_at,
+                row.replayed_after,
+            )
+        ]
+        await conn.execute(_ADD_DELIVERIES.text(len(chunk)), *values)
+
+
+_CLAIM_DELIVERIES = """\
+update delivery
+set claimed_until = $1
+where delivery_id = any(array(
+    select d.delivery_id
+    from delivery as d
+    where d.endpoint_id = $2 and d.state = 'pending' and d.next_attempt_at <= $3
+        and (d.claimed_until is null or d.claimed_until <= $3)
+    order by d.next_attempt_at, d.delivery_id
+    limit $4
+    for update skip locked
+))
+returning delivery_id, type, occurred_at, data, attempt_count, replayed_after"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimDeliveriesRow:
+    """A row of claim_deliveries."""
+
+    delivery_id: UUID
+    type: str
+    occurred_at: datetime
+    data: Json
+    attempt_count: int
+    replayed_after: int
+
+
+async def claim_deliveries(
+    conn: Connection, *, claimed_until: datetime, endpoint_id: UUID, now: datetime, size: int
+) -> list[ClaimDeliveriesRow]:
+    """Claim some of an endpoint's deliveries that are due and that no other process has in hand."""
+    return [
+        ClaimDeliveriesRow(*row)
+        for row in await conn.fetch(_CLAIM_DELIVERIES, claimed_until, endpoint_id, now, size)
+    ]
+
+
+_END_ATTEMPT = """\
+update delivery
+set attempt_count = attempt_count + 1, state = $1, next_attempt_at = $2,
+    claimed_until = null, finished_at = $3, failed_why = $4
+where delivery_id = $5 and state = 'pending'
+    and (claimed_until = $6 or $1 = 'delivered')
+returning attempt_count"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndAttemptRow:
+    """A row of end_attempt."""
+
+    attempt_count: int
+
+
+async def end_attempt(
+    conn: Connection,
+    *,
+    state: str,
+    next_attempt_at: datetime | None,
+    finished_at: datetime | None,
+    failed_why: str | None,
+    delivery_id: UUID,
+    claimed_until: datetime,
+) -> EndAttemptRow | None:
+    """Write down what became of a delivery that we have in hand, and say which attempt it was.
+
+    Nothing where another process took it over meanwhile, unless it is delivered: that ends it for all.
+    """
+    row = await conn.fetchrow(
+        _END_ATTEMPT, state, next_attempt_at, finished_at, failed_why, delivery_id, claimed_until
+    )
+    return EndAttemptRow(*row) if row else None
+
+
+_KEEP_ATTEMPT = """\
+insert into delivery_attempt (delivery_id, attempt, attempted_at, took_ms, status, outcome)
+values ($1, $2, $3, $4, $5, $6)"""
+
+
+async def keep_attempt(
+    conn: Connection,
+    *,
+    delivery_id: UUID,
+    attempt: int,
+    attempted_at: datetime,
+    took_ms: int,
+    status: int | None,
+    outcome: str,
+) -> None:
+    """Keep an attempt in the delivery log."""
+    await conn.execute(_KEEP_ATTEMPT, delivery_id, attempt, attempted_at, took_ms, status, outcome)
+
+
+_FAIL_PENDING = """\
+update delivery
+set state = 'failed', next_attempt_at = null, claimed_until = null, finished_at = $1,
+    failed_why = $2
+where endpoint_id = $3 and state = 'pending'"""
+
+
+async def fail_pending(conn: Connection, *, now: datetime, why: str, endpoint_id: UUID) -> int:
+    """Give up what is still on its way to an endpoint."""
+    return affected(await conn.execute(_FAIL_PENDING, now, why, endpoint_id))
+
+
+_DELIVERIES_AFTER = """\
+select d.delivery_id, d.type, d.state, d.attempt_count, d.occurred_at, d.created_at,
+    d.next_attempt_at as "next_attempt_at?", d.finished_at as "finished_at?",
+    d.failed_why as "failed_why?"
+from delivery as d
+where d.endpoint_id = $1
+    and ($2::text is null or d.state = $2)
+    and ($3::timestamptz is null or (d.created_at, d.delivery_id) < ($3, $4::uuid))
+order by d.created_at desc, d.delivery_id desc
+limit $5"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveriesAfterRow:
+    """A row of deliveries_after."""
+
+    delivery_id: UUID
+    type: str
+    state: str
+    attempt_count: int
+    occurred_at: datetime
+    created_at: datetime
+    next_attempt_at: datetime | None
+    finished_at: datetime | None
+    failed_why: str | None
+
+
+async def deliveries_after(
+    conn: Connection,
+    *,
+    endpoint_id: UUID,
+    state: str | None,
+    created_at: datetime | None,
+    delivery_id: UUID | None,
+    size: int,
+) -> list[DeliveriesAfterRow]:
+    """Read an endpoint's deliveries, the newest first, on from one that was read; of one state where it is named."""
+    return [
+        DeliveriesAfterRow(*row)
+        for row in await conn.fetch(
+            _DELIVERIES_AFTER, endpoint_id, state, created_at, delivery_id, size
+        )
+    ]
+
+
+_DELIVERY_CREATED_AT = """\
+select created_at
+from delivery
+where endpoint_id = $1 and delivery_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryCreatedAtRow:
+    """A row of delivery_created_at."""
+
+    created_at: datetime
+
+
+async def delivery_created_at(
+    conn: Connection, *, endpoint_id: UUID, delivery_id: UUID
+) -> DeliveryCreatedAtRow | None:
+    """Say when a delivery to an endpoint was put on its way."""
+    row = await conn.fetchrow(_DELIVERY_CREATED_AT, endpoint_id, delivery_id)
+    return DeliveryCreatedAtRow(*row) if row else None
+
+
+_ATTEMPTS = """\
+select delivery_id, attempt, attempted_at, took_ms, status as "status?", outcome
+from delivery_attempt
+where delivery_id = any($1::uuid[])
+order by delivery_id, attempt"""
+
+
+@dataclass(frozen=True, slots=True)
+class AttemptsRow:
+    """A row of attempts."""
+
+    delivery_id: UUID
+    attempt: int
+    attempted_at: datetime
+    took_ms: int
+    status: int | None
+    outcome: str
+
+
+async def attempts(conn: Connection, *, delivery_ids: list[UUID]) -> list[AttemptsRow]:
+    """Read the attempts at these deliveries, in order."""
+    return [AttemptsRow(*row) for row in await conn.fetch(_ATTEMPTS, delivery_ids)]
+
+
+_REPLAY_DELIVERY = """\
+update delivery
+set state = 'pending', next_attempt_at = $1, finished_at = null, failed_why = null,
+    replayed_after = attempt_count
+where endpoint_id = $2 and delivery_id = $3"""
+
+
+async def replay_delivery(
+    conn: Connection, *, now: datetime, endpoint_id: UUID, delivery_id: UUID
+) -> int:
+    """Send a delivery off again, whatever became of it; its schedule begins anew."""
+    return affected(await conn.execute(_REPLAY_DELIVERY, now, endpoint_id, delivery_id))
+
+
+_REPLAY_FAILED = """\
+update delivery
+set state = 'pending', next_attempt_at = $1, finished_at = null, failed_why = null,
+    replayed_after = attempt_count
+where delivery_id = any(array(
+    select d.delivery_id
+    from delivery as d
+    where d.endpoint_id = $2 and d.state = 'failed' and d.created_at >= $3
+    order by d.created_at
+    limit $4
+))"""
+
+
+async def replay_failed(
+    conn: Connection, *, now: datetime, endpoint_id: UUID, since: datetime, size: int
+) -> int:
+    """Send off again what failed to reach an endpoint since a moment, the oldest first."""
+    return affected(await conn.execute(_REPLAY_FAILED, now, endpoint_id, since, size))
+
+
+_PENDING_COUNT = """\
+select count(*) as pending_count
+from (
+    select 1 as one
+    from delivery
+    where endpoint_id = $1 and state = 'pending'
+    limit $2
+) as pending"""
+
+
+async def pending_count(conn: Connection, *, endpoint_id: UUID, at_most: int) -> int:
+    """Count what is on its way to an endpoint, up to a number."""
+    value: int = only(await conn.fetchrow(_PENDING_COUNT, endpoint_id, at_most))[0]
+    return value
+
+
+_DELIVERY_BACKLOG = """\
+select count(*) filter (where state = 'pending') as pending_count,
+    count(*) filter (where state = 'failed') as failed_count,
+    min(created_at) filter (where state = 'pending') as "oldest_at?"
+from delivery
+where state in ('pending', 'failed')"""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryBacklogRow:
+    """A row of delivery_backlog."""
+
+    pending_count: int
+    failed_count: int
+    oldest_at: datetime | None
+
+
+async def delivery_backlog(conn: Connection) -> DeliveryBacklogRow:
+    """Say how much is on its way, since when the oldest is, and how much failed and was not sent again."""
+    return DeliveryBacklogRow(*only(await conn.fetchrow(_DELIVERY_BACKLOG)))
+
+
+_FORGET_DELIVERIES = """\
+delete from delivery
+where state <> 'pending' and finished_at < $1"""
+
+
+async def forget_deliveries(conn: Connection, *, before: datetime) -> int:
+    """Forget deliveries that came to their end long ago, with their attempts."""
+    return affected(await conn.execute(_FORGET_DELIVERIES, before))
+
+
+_ADD_ENDPOINT = """\
+insert into endpoint (
+    endpoint_id, brand_id, sender_id, kind, target, events, with_addresses, sealed_secret, feed_epoch,
+    positions, created_at
+)
+values (
+    $1, $2, $3, $4, $5, $6, $7, $8,
+    $9, $10, $11
+)"""
+
+
+async def add_endpoint(
+    conn: Connection,
+    *,
+    endpoint_id: UUID,
+    brand_id: int,
+    sender_id: UUID | None,
+    kind: str,
+    target: str,
+    events: list[str],
+    with_addresses: bool,
+    sealed_secret: bytes | None,
+    feed_epoch: UUID | None,
+    positions: list[int] | None,
+    created_at: datetime,
+) -> None:
+    """Add an endpoint."""
+    await conn.execute(
+        _ADD_ENDPOINT,
+        endpoint_id,
+        brand_id,
+        sender_id,
+        kind,
+        target,
+        events,
+        with_addresses,
+        sealed_secret,
+        feed_epoch,
+        positions,
+        created_at,
+    )
+
+
+_ENDPOINT_COUNTS = """\
+select count(*) as brand_count, count(*) filter (where sender_id = $1::uuid) as sender_count
+from endpoint
+where brand_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointCountsRow:
+    """A row of endpoint_counts."""
+
+    brand_count: int
+    sender_count: int
+
+
+async def endpoint_counts(
+    conn: Connection, *, sender_id: UUID | None, brand_id: int
+) -> EndpointCountsRow:
+    """Count a brand's endpoints, and those that belong to this sender."""
+    return EndpointCountsRow(*only(await conn.fetchrow(_ENDPOINT_COUNTS, sender_id, brand_id)))
+
+
+_BRAND_ENDPOINTS = """\
+select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, with_addresses,
+    sealed_secret as "sealed_secret?", previous_sealed_secret as "previous_sealed_secret?",
+    previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
+    created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
+from endpoint
+where brand_id = $1 and ($2::uuid is null or sender_id = $2)
+order by created_at, endpoint_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandEndpointsRow:
+    """A row of brand_endpoints."""
+
+    endpoint_id: UUID
+    brand_id: int
+    sender_id: UUID | None
+    kind: str
+    target: str
+    events: list[str]
+    with_addresses: bool
+    sealed_secret: bytes | None
+    previous_sealed_secret: bytes | None
+    previous_until: datetime | None
+    feed_epoch: UUID | None
+    positions: list[int] | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+async def brand_endpoints(
+    conn: Connection, *, brand_id: int, sender_id: UUID | None
+) -> list[BrandEndpointsRow]:
+    """Read a brand's endpoints, or those of one of its senders."""
+    return [
+        BrandEndpointsRow(*row) for row in await conn.fetch(_BRAND_ENDPOINTS, brand_id, sender_id)
+    ]
+
+
+_ENDPOINT = """\
+select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, with_addresses,
+    sealed_secret as "sealed_secret?", previous_sealed_secret as "previous_sealed_secret?",
+    previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
+    created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
+from endpoint
+where brand_id = $1 and endpoint_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointRow:
+    """A row of endpoint."""
+
+    endpoint_id: UUID
+    brand_id: int
+    sender_id: UUID | None
+    kind: str
+    target: str
+    events: list[str]
+    with_addresses: bool
+    sealed_secret: bytes | None
+    previous_sealed_secret: bytes | None
+    previous_until: datetime | None
+    feed_epoch: UUID | None
+    positions: list[int] | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+async def endpoint(conn: Connection, *, brand_id: int, endpoint_id: UUID) -> EndpointRow | None:
+    """Read an endpoint of a brand."""
+    row = await conn.fetchrow(_ENDPOINT, brand_id, endpoint_id)
+    return EndpointRow(*row) if row else None
+
+
+_LISTENING_ENDPOINTS = """\
+select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, with_addresses,
+    sealed_secret as "sealed_secret?", previous_sealed_secret as "previous_sealed_secret?",
+    previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
+    created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
+from endpoint
+where brand_id = $1 and $2::text = any(events) and disabled_at is null
+    and (sender_id is null or $3::uuid is null or sender_id = $3)
+order by created_at, endpoint_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class ListeningEndpointsRow:
+    """A row of listening_endpoints."""
+
+    endpoint_id: UUID
+    brand_id: int
+    sender_id: UUID | None
+    kind: str
+    target: str
+    events: list[str]
+    with_addresses: bool
+    sealed_secret: bytes | None
+    previous_sealed_secret: bytes | None
+    previous_until: datetime | None
+    feed_epoch: UUID | None
+    positions: list[int] | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+async def listening_endpoints(
+    conn: Connection, *, brand_id: int, kind: str, sender_id: UUID | None
+) -> list[ListeningEndpointsRow]:
+    """Read a brand's endpoints that want this kind of event, from every sender or from this one."""
+    return [
+        ListeningEndpointsRow(*row)
+        for row in await conn.fetch(_LISTENING_ENDPOINTS, brand_id, kind, sender_id)
+    ]
+
+
+_DUE_ENDPOINTS = """\
+select e.endpoint_id, e.brand_id, e.sender_id as "sender_id?", e.kind, e.target, e.events,
+    e.with_addresses, e.sealed_secret as "sealed_secret?",
+    e.previous_sealed_secret as "previous_sealed_secret?", e.previous_until as "previous_until?",
+    e.feed_epoch as "feed_epoch?", e.positions as "positions?", e.created_at,
+    e.disabled_at as "disabled_at?", e.disabled_why as "disabled_why?"
+from endpoint as e
+where exists (
+    select 1
+    from delivery as d
+    where d.endpoint_id = e.endpoint_id and d.state = 'pending' and d.next_attempt_at <= $1
+        and (d.claimed_until is null or d.claimed_until <= $1)
+)"""
+
+
+@dataclass(frozen=True, slots=True)
+class DueEndpointsRow:
+    """A row of due_endpoints."""
+
+    endpoint_id: UUID
+    brand_id: int
+    sender_id: UUID | None
+    kind: str
+    target: str
+    events: list[str]
+    with_addresses: bool
+    sealed_secret: bytes | None
+    previous_sealed_secret: bytes | None
+    previous_until: datetime | None
+    feed_epoch: UUID | None
+    positions: list[int] | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+async def due_endpoints(conn: Connection, *, now: datetime) -> list[DueEndpointsRow]:
+    """Read the endpoints for which something is due that no process has in hand."""
+    return [DueEndpointsRow(*row) for row in await conn.fetch(_DUE_ENDPOINTS, now)]
+
+
+_ROTATE_ENDPOINT = """\
+update endpoint
+set sealed_secret = $1, previous_sealed_secret = sealed_secret,
+    previous_until = $2
+where endpoint_id = $3 and kind = 'webhook'"""
+
+
+async def rotate_endpoint(
+    conn: Connection, *, sealed_secret: bytes, previous_until: datetime, endpoint_id: UUID
+) -> int:
+    """Give an endpoint another secret; the one before it signs, too, until it runs out."""
+    return affected(
+        await conn.execute(_ROTATE_ENDPOINT, sealed_secret, previous_until, endpoint_id)
+    )
+
+
+_DISABLE_ENDPOINT = """\
+update endpoint
+set disabled_at = $1, disabled_why = $2
+where endpoint_id = $3 and disabled_at is null"""
+
+
+async def disable_endpoint(conn: Connection, *, now: datetime, why: str, endpoint_id: UUID) -> int:
+    """Disable an endpoint, unless that has happened."""
+    return affected(await conn.execute(_DISABLE_ENDPOINT, now, why, endpoint_id))
+
+
+_DISABLE_ENDPOINTS_OF = """\
+update endpoint
+set disabled_at = $1, disabled_why = $2
+where sender_id = $3 and disabled_at is null"""
+
+
+async def disable_endpoints_of(
+    conn: Connection, *, now: datetime, why: str, sender_id: UUID
+) -> int:
+    """Disable every endpoint of a sender."""
+    return affected(await conn.execute(_DISABLE_ENDPOINTS_OF, now, why, sender_id))
+
+
+_ENABLE_ENDPOINT = """\
+update endpoint
+set disabled_at = null, disabled_why = null
+where endpoint_id = $1"""
+
+
+async def enable_endpoint(conn: Connection, *, endpoint_id: UUID) -> int:
+    """Enable an endpoint again."""
+    return affected(await conn.execute(_ENABLE_ENDPOINT, endpoint_id))
+
+
+_REMOVE_ENDPOINT = """\
+delete from endpoint
+where endpoint_id = $1"""
+
+
+async def remove_endpoint(conn: Connection, *, endpoint_id: UUID) -> int:
+    """Remove an endpoint with all its deliveries."""
+    return affected(await conn.execute(_REMOVE_ENDPOINT, endpoint_id))
+
+
 _FEED_CHANGES = """\
 select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
@@ -114,31 +1208,6 @@ async def feed_changes(
     ]
 
 
-_OWED = """\
-select count(*) as owed_count,
-    count(*) filter (where deadline_at <= $1) as overdue_count,
-    min(deadline_at) as "next_deadline_at?"
-from preference_event
-where bucket = $2 and brand_id = $3 and position > $4
-    and channel = $5 and effect = 'added'"""
-
-
-@dataclass(frozen=True, slots=True)
-class OwedRow:
-    """A row of owed."""
-
-    owed_count: int
-    overdue_count: int
-    next_deadline_at: datetime | None
-
-
-async def owed(
-    conn: Connection, *, now: datetime, bucket: int, brand_id: int, after: int, channel: str
-) -> OwedRow:
-    """Sum up what a sender that acknowledged up to a position of a bucket has not heard of."""
-    return OwedRow(*only(await conn.fetchrow(_OWED, now, bucket, brand_id, after, channel)))
-
-
 _SEALED_SUPPRESSIONS = """\
 select s.address_key, a.sealed_sha256 as "sealed_sha256?", s.scope, s.topic, s.reason, s.said_at, s.deadline_at
 from suppression as s
@@ -171,9 +1240,113 @@ async def sealed_suppressions(
     ]
 
 
+_HAND_OVER = """\
+insert into handover (sender_id, feed_epoch, minute, handed_at, positions)
+values ($1, $2, date_trunc('minute', $3::timestamptz), $3, $4)
+on conflict (sender_id, feed_epoch, minute) do update set
+    handed_at = greatest(handover.handed_at, excluded.handed_at),
+    positions = (
+        select array_agg(greatest(handover.positions[n], excluded.positions[n]) order by n)
+        from generate_series(1, 64) as n
+    )"""
+
+
+async def hand_over(
+    conn: Connection, *, sender_id: UUID, feed_epoch: UUID, now: datetime, positions: list[int]
+) -> int:
+    """Note that a sender was given everything up to these positions; within a minute the furthest count."""
+    return affected(await conn.execute(_HAND_OVER, sender_id, feed_epoch, now, positions))
+
+
+_FIRST_HANDOVER = """\
+select min(handed_at) as "handed_at?"
+from (
+    select handed_at
+    from handover
+    where sender_id = $1 and feed_epoch = $2
+        and minute >= $3 and minute <= $4 and positions[$5::int + 1] >= $6
+    order by minute
+    limit 1
+) as first"""
+
+
+async def first_handover(
+    conn: Connection,
+    *,
+    sender_id: UUID,
+    feed_epoch: UUID,
+    since: datetime,
+    upto: datetime,
+    bucket: int,
+    position: int,
+) -> datetime | None:
+    """Read when a sender was first given a position of a bucket, looking between two moments."""
+    value: datetime | None = await conn.fetchval(
+        _FIRST_HANDOVER, sender_id, feed_epoch, since, upto, bucket, position
+    )
+    return value
+
+
+_LAST_HANDOVERS = """\
+select s.sender_id, (
+    select h.handed_at
+    from handover as h
+    where h.sender_id = s.sender_id and h.feed_epoch = $1
+    order by h.minute desc
+    limit 1
+) as "handed_at?"
+from sender as s
+where s.brand_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class LastHandoversRow:
+    """A row of last_handovers."""
+
+    sender_id: UUID
+    handed_at: datetime | None
+
+
+async def last_handovers(
+    conn: Connection, *, feed_epoch: UUID, brand_id: int
+) -> list[LastHandoversRow]:
+    """Read when each sender of a brand was last given anything in this history."""
+    return [
+        LastHandoversRow(*row) for row in await conn.fetch(_LAST_HANDOVERS, feed_epoch, brand_id)
+    ]
+
+
+_FIRST_ACKNOWLEDGEMENT = """\
+select min(acknowledged_at) as "acknowledged_at?"
+from (
+    select acknowledged_at
+    from acknowledgement
+    where sender_id = $1 and feed_epoch = $2 and acknowledged_at >= $3
+        and positions[$4::int + 1] >= $5
+    order by acknowledged_at
+    limit 1
+) as first"""
+
+
+async def first_acknowledgement(
+    conn: Connection,
+    *,
+    sender_id: UUID,
+    feed_epoch: UUID,
+    since: datetime,
+    bucket: int,
+    position: int,
+) -> datetime | None:
+    """Read when a sender first acknowledged a position of a bucket, looking from a moment on."""
+    value: datetime | None = await conn.fetchval(
+        _FIRST_ACKNOWLEDGEMENT, sender_id, feed_epoch, since, bucket, position
+    )
+    return value
+
+
 _INSTALLATION = """\
 select installation_id, feed_epoch, server_history, pepper_version, pepper_fingerprint,
-    ledger_fingerprint
+    ledger_fingerprint, epoch_began_at as "epoch_began_at?"
 from installation
 where only_row"""
 
@@ -188,6 +1361,7 @@ class InstallationRow:
     pepper_version: int
     pepper_fingerprint: bytes
     ledger_fingerprint: bytes
+    epoch_began_at: datetime | None
 
 
 async def installation(conn: Connection) -> InstallationRow | None:
@@ -199,11 +1373,11 @@ async def installation(conn: Connection) -> InstallationRow | None:
 _FOUND_INSTALLATION = """\
 insert into installation (
     installation_id, feed_epoch, server_history, bucket_count, pepper_version, pepper_fingerprint,
-    ledger_fingerprint, created_at
+    ledger_fingerprint, created_at, epoch_began_at
 )
 values (
     $1, $2, $3, $4, $5,
-    $6, $7, $8
+    $6, $7, $8, $8
 )
 on conflict (only_row) do nothing"""
 
@@ -247,15 +1421,17 @@ async def server_history(conn: Connection) -> str:
 
 _BEGIN_EPOCH = """\
 update installation
-set feed_epoch = $1, server_history = $2
-where only_row and server_history = $3"""
+set feed_epoch = $1, server_history = $2, epoch_began_at = $3
+where only_row and server_history = $4"""
 
 
 async def begin_epoch(
-    conn: Connection, *, feed_epoch: UUID, server_history: str, previous_history: str
+    conn: Connection, *, feed_epoch: UUID, server_history: str, now: datetime, previous_history: str
 ) -> int:
     """Begin a new feed epoch, unless another process has begun it."""
-    return affected(await conn.execute(_BEGIN_EPOCH, feed_epoch, server_history, previous_history))
+    return affected(
+        await conn.execute(_BEGIN_EPOCH, feed_epoch, server_history, now, previous_history)
+    )
 
 
 _KEPT_ANSWER = """\
@@ -775,14 +1951,15 @@ async def stray_events(conn: Connection, *, brand_ids: list[int]) -> int:
 _ENSURE_SHORT_LINKS = Batch(
     """\
 insert into short_link (
-    bucket, link_id, brand_id, address_key, channel, topic, mailshot, language, created_at
+    bucket, link_id, brand_id, address_key, channel, topic, mailshot, language, country,
+    created_at
 )
 values """,
     """\
 
 on conflict (bucket, link_id) do nothing""",
     0,
-    ("smallint", "bytea", "int", "bytea", "text", "text", "text", "text", "timestamptz"),
+    ("smallint", "bytea", "int", "bytea", "text", "text", "text", "text", "text", "timestamptz"),
 )
 
 
@@ -798,6 +1975,7 @@ class EnsureShortLinksIn:
     topic: str | None
     mailshot: str | None
     language: str | None
+    country: str | None
     created_at: datetime
 
 
@@ -816,6 +1994,7 @@ async def ensure_short_links(conn: Connection, rows: Sequence[EnsureShortLinksIn
                 row.topic,
                 row.mailshot,
                 row.language,
+                row.country,
                 row.created_at,
             )
         ]
@@ -824,7 +2003,7 @@ async def ensure_short_links(conn: Connection, rows: Sequence[EnsureShortLinksIn
 
 _SHORT_LINKS = """\
 select link_id, brand_id, address_key, channel, topic as "topic?", mailshot as "mailshot?",
-    language as "language?"
+    language as "language?", country as "country?"
 from short_link
 where bucket = $1 and link_id = any($2::bytea[])"""
 
@@ -840,6 +2019,7 @@ class ShortLinksRow:
     topic: str | None
     mailshot: str | None
     language: str | None
+    country: str | None
 
 
 async def short_links(
@@ -851,7 +2031,7 @@ async def short_links(
 
 _SHORT_LINK = """\
 select l.brand_id, l.address_key, l.channel, l.topic as "topic?", l.mailshot as "mailshot?",
-    l.language as "language?", a.canonical as "canonical?"
+    l.language as "language?", l.country as "country?", a.canonical as "canonical?"
 from short_link as l
 left join address as a on a.bucket = l.bucket and a.address_key = l.address_key
 where l.bucket = $1 and l.link_id = $2 and l.brand_id = $3"""
@@ -867,6 +2047,7 @@ class ShortLinkRow:
     topic: str | None
     mailshot: str | None
     language: str | None
+    country: str | None
     canonical: str | None
 
 
@@ -876,6 +2057,209 @@ async def short_link(
     """Read what one short link stands for, with the address unless it was erased."""
     row = await conn.fetchrow(_SHORT_LINK, bucket, link_id, brand_id)
     return ShortLinkRow(*row) if row else None
+
+
+_REGISTER_MAILING = """\
+insert into mailing (
+    sender_id, name, feed_epoch, positions, topic, message_class, registered_at
+)
+values (
+    $1, $2, $3, $4, $5, $6, $7
+)
+on conflict (sender_id, name) do nothing
+returning name"""
+
+
+@dataclass(frozen=True, slots=True)
+class RegisterMailingRow:
+    """A row of register_mailing."""
+
+    name: str
+
+
+async def register_mailing(
+    conn: Connection,
+    *,
+    sender_id: UUID,
+    name: str,
+    feed_epoch: UUID,
+    positions: list[int],
+    topic: str | None,
+    message_class: str,
+    registered_at: datetime,
+) -> RegisterMailingRow | None:
+    """Register a mailing; nothing where the sender has one of that name."""
+    row = await conn.fetchrow(
+        _REGISTER_MAILING,
+        sender_id,
+        name,
+        feed_epoch,
+        positions,
+        topic,
+        message_class,
+        registered_at,
+    )
+    return RegisterMailingRow(*row) if row else None
+
+
+_MAILINGS_NAMED = """\
+select name, feed_epoch, positions, topic as "topic?", message_class, registered_at
+from mailing
+where sender_id = $1 and name = any($2::text[])"""
+
+
+@dataclass(frozen=True, slots=True)
+class MailingsNamedRow:
+    """A row of mailings_named."""
+
+    name: str
+    feed_epoch: UUID
+    positions: list[int]
+    topic: str | None
+    message_class: str
+    registered_at: datetime
+
+
+async def mailings_named(
+    conn: Connection, *, sender_id: UUID, names: list[str]
+) -> list[MailingsNamedRow]:
+    """Read a sender's mailings of these names."""
+    return [MailingsNamedRow(*row) for row in await conn.fetch(_MAILINGS_NAMED, sender_id, names)]
+
+
+_NEWEST_MAILINGS = """\
+select name, feed_epoch, positions, topic as "topic?", message_class, registered_at
+from mailing
+where sender_id = $1
+order by registered_at desc, name
+limit $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class NewestMailingsRow:
+    """A row of newest_mailings."""
+
+    name: str
+    feed_epoch: UUID
+    positions: list[int]
+    topic: str | None
+    message_class: str
+    registered_at: datetime
+
+
+async def newest_mailings(
+    conn: Connection, *, sender_id: UUID, size: int
+) -> list[NewestMailingsRow]:
+    """Read a sender's mailings, the newest first."""
+    return [NewestMailingsRow(*row) for row in await conn.fetch(_NEWEST_MAILINGS, sender_id, size)]
+
+
+_BRANDS_TOLD = """\
+select distinct brand_id
+from endpoint
+where disabled_at is null and 'suppression' = any(events)
+order by brand_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandsToldRow:
+    """A row of brands_told."""
+
+    brand_id: int
+
+
+async def brands_told(conn: Connection) -> list[BrandsToldRow]:
+    """Read the brands of which some endpoint wants to be told every change."""
+    return [BrandsToldRow(*row) for row in await conn.fetch(_BRANDS_TOLD)]
+
+
+_LOCK_TOLD = """\
+select s.slug as "sender?", s.channel as "channel?"
+from endpoint as e
+left join sender as s on s.sender_id = e.sender_id
+where e.endpoint_id = $1 and e.disabled_at is null
+for update of e skip locked"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockToldRow:
+    """A row of lock_told."""
+
+    sender: str | None
+    channel: str | None
+
+
+async def lock_told(conn: Connection, *, endpoint_id: UUID) -> LockToldRow | None:
+    """Lock how far an endpoint was told of changes, and say whose it is; nothing while another process writes its notices, or while it is disabled."""
+    row = await conn.fetchrow(_LOCK_TOLD, endpoint_id)
+    return LockToldRow(*row) if row else None
+
+
+_SET_TOLD = """\
+update endpoint
+set feed_epoch = $1, positions = $2
+where endpoint_id = $3"""
+
+
+async def set_told(
+    conn: Connection, *, feed_epoch: UUID, positions: list[int], endpoint_id: UUID
+) -> int:
+    """Move how far an endpoint was told of changes."""
+    return affected(await conn.execute(_SET_TOLD, feed_epoch, positions, endpoint_id))
+
+
+_CHANGED_POSITIONS = """\
+select position, channel
+from preference_event
+where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
+    and effect <> 'none'
+order by position"""
+
+
+@dataclass(frozen=True, slots=True)
+class ChangedPositionsRow:
+    """A row of changed_positions."""
+
+    position: int
+    channel: str
+
+
+async def changed_positions(
+    conn: Connection, *, bucket: int, brand_id: int, after: int, upto: int
+) -> list[ChangedPositionsRow]:
+    """Read which of these positions of a brand and bucket hold a change, and of which channel."""
+    return [
+        ChangedPositionsRow(*row)
+        for row in await conn.fetch(_CHANGED_POSITIONS, bucket, brand_id, after, upto)
+    ]
+
+
+_TOLD_OF = """\
+select s.channel, s.acknowledged, s.acknowledged_epoch as "acknowledged_epoch?", (
+    select h.positions
+    from handover as h
+    where h.sender_id = s.sender_id and h.feed_epoch = $1
+    order by h.minute desc
+    limit 1
+) as "handed?"
+from sender as s
+where s.sender_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldOfRow:
+    """A row of told_of."""
+
+    channel: str
+    acknowledged: list[int]
+    acknowledged_epoch: UUID | None
+    handed: list[int] | None
+
+
+async def told_of(conn: Connection, *, feed_epoch: UUID, sender_id: UUID) -> ToldOfRow | None:
+    """Read what a sender has acknowledged, and how far it was last told in a history."""
+    row = await conn.fetchrow(_TOLD_OF, feed_epoch, sender_id)
+    return ToldOfRow(*row) if row else None
 
 
 _ADD_SENDER = """\
@@ -965,6 +2349,17 @@ async def brand_senders(conn: Connection, *, brand_id: int) -> list[BrandSenders
     return [BrandSendersRow(*row) for row in await conn.fetch(_BRAND_SENDERS, brand_id)]
 
 
+_RETIRE_SENDER = """\
+update sender
+set retired_at = $1
+where sender_id = $2 and retired_at is null"""
+
+
+async def retire_sender(conn: Connection, *, now: datetime, sender_id: UUID) -> int:
+    """Retire a sender, unless that has happened: its keys stop working, and nobody waits for it."""
+    return affected(await conn.execute(_RETIRE_SENDER, now, sender_id))
+
+
 _LOCK_SENDER = """\
 select acknowledged, acknowledged_epoch as "acknowledged_epoch?", acknowledged_at as "acknowledged_at?"
 from sender
@@ -1037,10 +2432,10 @@ async def add_api_key(
 
 _API_KEY = """\
 select k.api_key_id, k.secret_sha256, k.role, k.brand_id as "brand_id?", s.sender_id as "sender_id?",
-    s.slug as "sender_slug?", s.channel as "sender_channel?"
+    s.slug as "sender_slug?", s.channel as "sender_channel?", k.label
 from api_key as k
 left join sender as s on s.sender_id = k.sender_id
-where k.api_key_id = $1 and k.revoked_at is null"""
+where k.api_key_id = $1 and k.revoked_at is null and s.retired_at is null"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1054,6 +2449,7 @@ class ApiKeyRow:
     sender_id: UUID | None
     sender_slug: str | None
     sender_channel: str | None
+    label: str
 
 
 async def api_key(conn: Connection, *, api_key_id: str) -> ApiKeyRow | None:
@@ -1098,6 +2494,265 @@ where api_key_id = $2 and revoked_at is null"""
 async def revoke_api_key(conn: Connection, *, now: datetime, api_key_id: str) -> int:
     """Revoke a key that still works."""
     return affected(await conn.execute(_REVOKE_API_KEY, now, api_key_id))
+
+
+_EVER_SUPPRESSED = """\
+select distinct address_key
+from suppression
+where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
+
+
+async def ever_suppressed(
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+) -> list[bytes]:
+    """Say which of these addresses of one brand and bucket have, or had, a suppression."""
+    return [row[0] for row in await conn.fetch(_EVER_SUPPRESSED, bucket, brand_id, address_keys)]
+
+
+_HISTORIES = """\
+select address_key, position, event_id, act, scope, topic, reason, source, sent_at as "sent_at?",
+    received_at, recorded_at, deadline_at as "deadline_at?"
+from preference_event
+where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
+    and act in ('opt_out', 'opt_in')"""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoriesRow:
+    """A row of histories."""
+
+    address_key: bytes
+    position: int
+    event_id: UUID
+    act: str
+    scope: str
+    topic: str
+    reason: str
+    source: str
+    sent_at: datetime | None
+    received_at: datetime
+    recorded_at: datetime
+    deadline_at: datetime | None
+
+
+async def histories(
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+) -> list[HistoriesRow]:
+    """Read all that was said by these addresses of one brand and bucket."""
+    return [
+        HistoriesRow(*row) for row in await conn.fetch(_HISTORIES, bucket, brand_id, address_keys)
+    ]
+
+
+_ACKNOWLEDGEMENT_AT = """\
+select acknowledged_at, feed_epoch, positions
+from acknowledgement
+where sender_id = $1 and acknowledged_at <= $2
+order by acknowledged_at desc
+limit 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class AcknowledgementAtRow:
+    """A row of acknowledgement_at."""
+
+    acknowledged_at: datetime
+    feed_epoch: UUID
+    positions: list[int]
+
+
+async def acknowledgement_at(
+    conn: Connection, *, sender_id: UUID, at: datetime
+) -> AcknowledgementAtRow | None:
+    """Read what a sender had acknowledged at a moment."""
+    row = await conn.fetchrow(_ACKNOWLEDGEMENT_AT, sender_id, at)
+    return AcknowledgementAtRow(*row) if row else None
+
+
+_KNOWN_VIOLATIONS = """\
+select violation_id, case_id
+from violation
+where bucket = $1 and violation_id = any($2::uuid[])"""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownViolationsRow:
+    """A row of known_violations."""
+
+    violation_id: UUID
+    case_id: UUID
+
+
+async def known_violations(
+    conn: Connection, *, bucket: int, violation_ids: list[UUID]
+) -> list[KnownViolationsRow]:
+    """Find which of these violations of one bucket are known already."""
+    return [
+        KnownViolationsRow(*row)
+        for row in await conn.fetch(_KNOWN_VIOLATIONS, bucket, violation_ids)
+    ]
+
+
+_KEEP_VIOLATIONS = Batch(
+    """\
+insert into violation (
+    bucket, violation_id, case_id, report_id, brand_id, sender_id, address_key, sent_at, topic,
+    message_class, mailing, opt_out_id, deadline_at, acknowledged_at, had_heard, list_had_it,
+    found_at
+)
+values """,
+    "",
+    0,
+    (
+        "smallint",
+        "uuid",
+        "uuid",
+        "uuid",
+        "int",
+        "uuid",
+        "bytea",
+        "timestamptz",
+        "text",
+        "text",
+        "text",
+        "uuid",
+        "timestamptz",
+        "timestamptz",
+        "boolean",
+        "boolean",
+        "timestamptz",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepViolationsIn:
+    """A row for keep_violations."""
+
+    bucket: int
+    violation_id: UUID
+    case_id: UUID
+    report_id: UUID
+    brand_id: int
+    sender_id: UUID
+    address_key: bytes
+    sent_at: datetime
+    topic: str | None
+    message_class: str
+    mailing: str | None
+    opt_out_id: UUID
+    deadline_at: datetime
+    acknowledged_at: datetime | None
+    had_heard: bool
+    list_had_it: bool | None
+    found_at: datetime
+
+
+async def keep_violations(conn: Connection, rows: Sequence[KeepViolationsIn]) -> None:
+    """Keep violations."""
+    for chunk in _KEEP_VIOLATIONS.cut(rows):
+        values = [
+            value
+            for row in chunk
+            for value in (
+                row.bucket,
+                row.violation_id,
+                row.case_id,
+                row.report_id,
+                row.brand_id,
+                row.sender_id,
+                row.address_key,
+                row.sent_at,
+                row.topic,
+                row.message_class,
+                row.mailing,
+                row.opt_out_id,
+                row.deadline_at,
+                row.acknowledged_at,
+                row.had_heard,
+                row.list_had_it,
+                row.found_at,
+            )
+        ]
+        await conn.execute(_KEEP_VIOLATIONS.text(len(chunk)), *values)
+
+
+_ADD_TO_REPORT = """\
+insert into send_report (
+    report_id, sender_id, received_at, first_sent_at, last_sent_at, clear_count, in_flight_count,
+    violation_count, exempt_count, refused_count
+)
+values (
+    $1, $2, $3, $4, $5, $6,
+    $7, $8, $9, $10
+)
+on conflict (report_id) do update set
+    first_sent_at = least(send_report.first_sent_at, excluded.first_sent_at),
+    last_sent_at = greatest(send_report.last_sent_at, excluded.last_sent_at),
+    clear_count = send_report.clear_count + excluded.clear_count,
+    in_flight_count = send_report.in_flight_count + excluded.in_flight_count,
+    violation_count = send_report.violation_count + excluded.violation_count,
+    exempt_count = send_report.exempt_count + excluded.exempt_count,
+    refused_count = send_report.refused_count + excluded.refused_count"""
+
+
+async def add_to_report(
+    conn: Connection,
+    *,
+    report_id: UUID,
+    sender_id: UUID,
+    received_at: datetime,
+    first_sent_at: datetime | None,
+    last_sent_at: datetime | None,
+    clear_count: int,
+    in_flight_count: int,
+    violation_count: int,
+    exempt_count: int,
+    refused_count: int,
+) -> None:
+    """Add up what one more part of a report says."""
+    await conn.execute(
+        _ADD_TO_REPORT,
+        report_id,
+        sender_id,
+        received_at,
+        first_sent_at,
+        last_sent_at,
+        clear_count,
+        in_flight_count,
+        violation_count,
+        exempt_count,
+        refused_count,
+    )
+
+
+_FINISH_REPORT = """\
+update send_report
+set finished_at = $1, body_sha256 = $2
+where report_id = $3
+returning report_id, first_sent_at as "first_sent_at?", last_sent_at as "last_sent_at?",
+    clear_count, in_flight_count, violation_count, exempt_count, refused_count"""
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReportRow:
+    """A row of finish_report."""
+
+    report_id: UUID
+    first_sent_at: datetime | None
+    last_sent_at: datetime | None
+    clear_count: int
+    in_flight_count: int
+    violation_count: int
+    exempt_count: int
+    refused_count: int
+
+
+async def finish_report(
+    conn: Connection, *, now: datetime, body_sha256: bytes, report_id: UUID
+) -> FinishReportRow:
+    """Note that a report was read to its end, and read its counts."""
+    return FinishReportRow(*only(await conn.fetchrow(_FINISH_REPORT, now, body_sha256, report_id)))
 
 
 _ENSURE_ADDRESSES = Batch(
@@ -1374,3 +3029,227 @@ async def stray_states(conn: Connection, *, brand_ids: list[int]) -> int:
     """Count suppressions of no bucket or of no brand."""
     value: int = only(await conn.fetchrow(_STRAY_STATES, brand_ids))[0]
     return value
+
+
+_ADDED = """\
+select (position - 1) / $1::bigint as block, channel, count(*) as added_count,
+    min(received_at + (deadline_at - received_at) * 0.5) as "half_at?",
+    min(received_at + (deadline_at - received_at) * 0.8) as "four_fifths_at?",
+    min((deadline ->> 'target_at')::timestamptz) as "target_at?",
+    min(deadline_at) as "deadline_at?"
+from preference_event
+where bucket = $2 and brand_id = $3 and position > $4 and position <= $5
+    and effect = 'added'
+group by 1, channel"""
+
+
+@dataclass(frozen=True, slots=True)
+class AddedRow:
+    """A row of added."""
+
+    block: int
+    channel: str
+    added_count: int
+    half_at: datetime | None
+    four_fifths_at: datetime | None
+    target_at: datetime | None
+    deadline_at: datetime | None
+
+
+async def added(
+    conn: Connection, *, block_positions: int, bucket: int, brand_id: int, after: int, upto: int
+) -> list[AddedRow]:
+    """Sum up, by block and channel, the opt-outs that were added in a range of positions of a bucket.
+
+    One range a statement: joined with a list of ranges, the whole bucket would be read.
+    """
+    return [
+        AddedRow(*row)
+        for row in await conn.fetch(_ADDED, block_positions, bucket, brand_id, after, upto)
+    ]
+
+
+_TALLIED = Batch(
+    """\
+select r.number, t.channel, count(*) as block_count, max(t.block) as last_block,
+    sum(t.added_count) as added_count, min(t.half_at) as "half_at?",
+    min(t.four_fifths_at) as "four_fifths_at?", min(t.target_at) as "target_at?",
+    min(t.deadline_at) as "deadline_at?"
+from (values """,
+    """\
+) as r (number, first, upto)
+join feed_tally as t on t.bucket = $1 and t.brand_id = $2
+    and t.block >= r.first and t.block < r.upto
+group by r.number, t.channel""",
+    2,
+    ("bigint", "bigint", "bigint"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TalliedIn:
+    """A row for tallied."""
+
+    number: int
+    first: int
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class TalliedRow:
+    """A row of tallied."""
+
+    number: int
+    channel: str
+    block_count: int
+    last_block: int
+    added_count: int
+    half_at: datetime | None
+    four_fifths_at: datetime | None
+    target_at: datetime | None
+    deadline_at: datetime | None
+
+
+async def tallied(
+    conn: Connection, rows: Sequence[TalliedIn], *, bucket: int, brand_id: int
+) -> list[TalliedRow]:
+    """Sum up, by channel, the tallies of each of these ranges of blocks of a bucket, the last excluded."""
+    made: list[TalliedRow] = []
+    for chunk in _TALLIED.cut(rows):
+        values = [value for row in chunk for value in (row.number, row.first, row.upto)]
+        made += [
+            TalliedRow(*row)
+            for row in await conn.fetch(_TALLIED.text(len(chunk)), bucket, brand_id, *values)
+        ]
+    return made
+
+
+_TALLIES = """\
+select block, channel, added_count, half_at as "half_at?", four_fifths_at as "four_fifths_at?",
+    target_at as "target_at?", deadline_at as "deadline_at?"
+from feed_tally
+where bucket = $1 and brand_id = $2 and block >= $3 and block < $4"""
+
+
+@dataclass(frozen=True, slots=True)
+class TalliesRow:
+    """A row of tallies."""
+
+    block: int
+    channel: str
+    added_count: int
+    half_at: datetime | None
+    four_fifths_at: datetime | None
+    target_at: datetime | None
+    deadline_at: datetime | None
+
+
+async def tallies(
+    conn: Connection, *, bucket: int, brand_id: int, first: int, upto: int
+) -> list[TalliesRow]:
+    """Read the tallies of a range of blocks of a bucket, the last excluded."""
+    return [TalliesRow(*row) for row in await conn.fetch(_TALLIES, bucket, brand_id, first, upto)]
+
+
+_LAST_TALLY = """\
+select max(block) as "last_block?"
+from feed_tally
+where bucket = $1 and brand_id = $2"""
+
+
+async def last_tally(conn: Connection, *, bucket: int, brand_id: int) -> int | None:
+    """Read the last block of a brand and bucket that is tallied."""
+    value: int | None = await conn.fetchval(_LAST_TALLY, bucket, brand_id)
+    return value
+
+
+_KEEP_TALLIES = Batch(
+    """\
+insert into feed_tally (
+    bucket, brand_id, channel, block, added_count, half_at, four_fifths_at, target_at, deadline_at
+)
+values """,
+    """\
+
+on conflict (bucket, brand_id, block, channel) do nothing""",
+    0,
+    (
+        "smallint",
+        "int",
+        "text",
+        "bigint",
+        "int",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+        "timestamptz",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepTalliesIn:
+    """A row for keep_tallies."""
+
+    bucket: int
+    brand_id: int
+    channel: str
+    block: int
+    added_count: int
+    half_at: datetime | None
+    four_fifths_at: datetime | None
+    target_at: datetime | None
+    deadline_at: datetime | None
+
+
+async def keep_tallies(conn: Connection, rows: Sequence[KeepTalliesIn]) -> None:
+    """Keep tallies; another process may have made the same ones."""
+    for chunk in _KEEP_TALLIES.cut(rows):
+        values = [
+            value
+            for row in chunk
+            for value in (
+                row.bucket,
+                row.brand_id,
+                row.channel,
+                row.block,
+                row.added_count,
+                row.half_at,
+                row.four_fifths_at,
+                row.target_at,
+                row.deadline_at,
+            )
+        ]
+        await conn.execute(_KEEP_TALLIES.text(len(chunk)), *values)
+
+
+_FIRST_DUE = """\
+select event_id, position
+from preference_event
+where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
+    and channel = $5 and effect = 'added' and deadline_at = $6
+order by position
+limit 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class FirstDueRow:
+    """A row of first_due."""
+
+    event_id: UUID
+    position: int
+
+
+async def first_due(
+    conn: Connection,
+    *,
+    bucket: int,
+    brand_id: int,
+    after: int,
+    upto: int,
+    channel: str,
+    deadline_at: datetime,
+) -> FirstDueRow | None:
+    """Find the first opt-out of a range of positions of a bucket that falls due at a moment."""
+    row = await conn.fetchrow(_FIRST_DUE, bucket, brand_id, after, upto, channel, deadline_at)
+    return FirstDueRow(*row) if row else None

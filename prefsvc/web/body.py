@@ -1,11 +1,12 @@
 """Reading what callers send as JSON, strictly, and answering in it."""
 
 import re
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 from aiohttp import web
 
+from prefsvc.country import parse_country
 from prefsvc.doors import SERVICE, read_body
 from prefsvc.errors import InvalidBody, InvalidParameter
 
@@ -30,7 +31,7 @@ async def read_json(request: web.Request, kind: type[T]) -> T:
     return decode(raw, kind)
 
 
-def decode(raw: bytes, kind: type[T]) -> T:
+def decode(raw: bytes, kind: type[T], *, what: Literal["body", "line"] = "body") -> T:
     """Read JSON as this kind, or refuse it without repeating any of its values."""
     if b"\\u0000" in raw:
         # PostgreSQL holds no NUL; nothing that has one is an address or a word.
@@ -40,7 +41,7 @@ def decode(raw: bytes, kind: type[T]) -> T:
     except msgspec.ValidationError as error:
         raise _invalid(str(error)) from None
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        raise InvalidBody("The body is not well-formed JSON in UTF-8.") from None
+        raise InvalidBody(f"The {what} is not whole, well-formed JSON in UTF-8.") from None
 
 
 def _invalid(message: str) -> InvalidBody:
@@ -51,6 +52,11 @@ def _invalid(message: str) -> InvalidBody:
         unknown = what.startswith("Object contains unknown field")
         what = "Contains a field that is not known here" if unknown else "Not an allowed value"
     return InvalidBody(f"{what}; openapi.yaml describes this body.", pointer=pointer or "/")
+
+
+def country_of(text: str | None) -> str | None:
+    """Read a body's field `country`, where it has one."""
+    return None if text is None else parse_country(text, pointer="/country")
 
 
 def answer(value: Any, *, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

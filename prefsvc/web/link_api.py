@@ -1,7 +1,6 @@
 """Minting links: in bulk as NDJSON, and as ready-made headers for one message."""
 
-import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -9,26 +8,22 @@ from aiohttp import web
 
 from prefsvc import links, short_links
 from prefsvc.address import Address, Channel
-from prefsvc.doors import SERVICE
 from prefsvc.errors import (
-    BodyTooLarge,
-    BodyTooSlow,
     InvalidLinkContent,
     NotMarketing,
     PublicUrlInsecure,
     Refusal,
-    UnreadableBody,
 )
 from prefsvc.links import Link
 from prefsvc.recipients import Recipient
 from prefsvc.short_links import Wanted
 from prefsvc.web.auth import Entry, admitted
-from prefsvc.web.body import Strict, answer, decode, read_json
+from prefsvc.web.body import Strict, answer, country_of, decode, read_json
+from prefsvc.web.lines import Line, batches, chunks, lines
 
 BATCH_LINES = 256
 WORD_LENGTH_MAX = 73
 """The longest URL that fits, with its brackets and a comma, into a folded line of 76 characters."""
-LINE_BYTES_MAX = 8192
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern="^[^\\x00-\\x20]+$")]
 Language = Annotated[str, msgspec.Meta(min_length=2, max_length=35, pattern="^[A-Za-z0-9-]+$")]
@@ -43,6 +38,7 @@ class LinkBody(Strict, frozen=True, kw_only=True):
     topic: Name | None = None
     mailshot: Name | None = None
     language: Language | None = None
+    country: str | None = None
     form: LinkForm = "sealed"
 
 
@@ -53,6 +49,7 @@ class HeadersBody(Strict, frozen=True, kw_only=True):
     topic: Name | None = None
     mailshot: Name | None = None
     language: Language | None = None
+    country: str | None = None
     form: LinkForm | None = None
 
 
@@ -91,6 +88,7 @@ async def _mint_one(entry: Entry, body: HeadersBody, form: LinkForm) -> str:
         topic=body.topic,
         mailshot=body.mailshot,
         language=body.language,
+        country=body.country,
         form=form,
     )
     [made] = await _mint(entry, [link])
@@ -119,56 +117,19 @@ async def post_links(request: web.Request) -> web.StreamResponse:
 
 
 async def _answer_lines(request: web.Request, response: web.StreamResponse, entry: Entry) -> None:
+    settings = entry.service.settings
+    arriving = chunks(
+        request,
+        bytes_max=settings.bulk_body_bytes_max,
+        pause_seconds=settings.body_read_timeout_seconds,
+        whole_seconds=settings.stream_timeout_seconds,
+    )
     number = 0
-    batch: list[bytes] = []
-    async for line in _lines(request):
-        batch.append(line)
-        if len(batch) == BATCH_LINES:
-            await _answer_batch(request, response, entry, number, batch)
-            number, batch = number + len(batch), []
-    await _answer_batch(request, response, entry, number, batch)
-
-
-async def _lines(request: web.Request) -> AsyncIterator[bytes]:
-    settings = request.app[SERVICE].settings
-    count = total = 0
-    buffer = bytearray()
-    async for chunk in _chunks(request, settings.body_read_timeout_seconds):
-        buffer += chunk
-        total += len(chunk)
-        if total > settings.bulk_body_bytes_max:
-            raise BodyTooLarge(f"More than {settings.bulk_body_bytes_max} bytes; ask for fewer.")
-        *whole, rest = buffer.split(b"\n")
-        buffer = bytearray(rest)
-        for line in whole:
-            if line.strip():
-                count += 1
-                yield _counted(bytes(line), count, settings.links_bulk_max)
-        if len(buffer) > LINE_BYTES_MAX:
-            raise BodyTooLarge(f"A line is longer than {LINE_BYTES_MAX} bytes.")
-    if buffer.strip():
-        yield _counted(bytes(buffer), count + 1, settings.links_bulk_max)
-
-
-async def _chunks(request: web.Request, timeout_seconds: float) -> AsyncIterator[bytes]:
-    """Yield what arrives, as long as something does."""
-    while True:
-        try:
-            async with asyncio.timeout(timeout_seconds):
-                chunk = await request.content.readany()
-        except TimeoutError:
-            raise BodyTooSlow from None
-        except (web.RequestPayloadError, ValueError):
-            raise UnreadableBody from None
-        if not chunk:
-            return
-        yield chunk
-
-
-def _counted(line: bytes, count: int, most: int) -> bytes:
-    if count > most:
-        raise BodyTooLarge(f"More than {most} links; ask for fewer at once.")
-    return line
+    async for batch in batches(lines(arriving, lines_max=settings.links_bulk_max), BATCH_LINES):
+        await _answer_batch(request, response, entry, number, batch)
+        number += len(batch)
+    if not response.prepared:
+        await response.prepare(request)
 
 
 async def _answer_batch(
@@ -176,7 +137,7 @@ async def _answer_batch(
     response: web.StreamResponse,
     entry: Entry,
     number: int,
-    batch: Sequence[bytes],
+    batch: Sequence[Line],
 ) -> None:
     bodies = [_decoded(line) for line in batch]
     made = iter(await _mint(entry, [body for body in bodies if isinstance(body, LinkBody)]))
@@ -188,9 +149,11 @@ async def _answer_batch(
     await response.write(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
 
 
-def _decoded(line: bytes) -> LinkBody | Refusal:
+def _decoded(line: Line) -> LinkBody | Refusal:
+    if isinstance(line, Refusal):
+        return line
     try:
-        return decode(line, LinkBody)
+        return decode(line, LinkBody, what="line")
     except Refusal as refusal:
         return refusal
 
@@ -216,7 +179,9 @@ async def _mint(entry: Entry, bodies: Sequence[LinkBody]) -> list[str | Refusal]
                 recipient = Recipient.of(
                     Address.for_opt_out(body.channel, body.address), entry.service.vault
                 )
-                short[number] = Wanted(recipient, body.topic, body.mailshot, body.language)
+                short[number] = Wanted(
+                    recipient, body.topic, body.mailshot, body.language, country_of(body.country)
+                )
                 tokens.append("")
             else:
                 tokens.append(links.seal(key, _link(body)))
@@ -231,19 +196,22 @@ async def _mint(entry: Entry, bodies: Sequence[LinkBody]) -> list[str | Refusal]
 
 
 def _link(body: LinkBody) -> Link:
-    return link_of(
-        Address.for_opt_out(body.channel, body.address), body.topic, body.mailshot, body.language
-    )
+    address = Address.for_opt_out(body.channel, body.address)
+    return link_of(address, body.topic, body.mailshot, body.language, country_of(body.country))
 
 
 def link_of(
-    address: Address, topic: str | None, mailshot: str | None, language: str | None
+    address: Address,
+    topic: str | None,
+    mailshot: str | None,
+    language: str | None,
+    country: str | None,
 ) -> Link:
     """Return what a sealed link is to say; refuse what does not fit into one.
 
     The address was read first, so that no link is minted for what could not be recorded.
     """
     try:
-        return Link(address.channel, address.as_written, topic, mailshot, language)
+        return Link(address.channel, address.as_written, topic, mailshot, language, country)
     except ValueError as error:
         raise InvalidLinkContent(f"This does not fit into a link: {error}.") from None

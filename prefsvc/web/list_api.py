@@ -15,6 +15,7 @@ from prefsvc.suppression import MessageClass, Purpose, State
 from prefsvc.suppressions import Lease
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, query, read_json, whole_number
+from prefsvc.web.handing_over import note, send_out
 from prefsvc.web.opt_out_api import Text, moment
 
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
@@ -115,7 +116,11 @@ async def get_feed(request: web.Request) -> web.Response:
         given.get("wait", "0"), name="wait", at_least=0, at_most=int(settings.feed_wait_seconds_max)
     )
     after = Cursor.parse(given["after"]) if "after" in given else None
-    return answer(await _awaited_page(entry, channel, after, size=size, wait=wait))
+    page = await _awaited_page(entry, channel, after, size=size, wait=wait)
+    response = answer(page)
+    if page["covers"] and await send_out(request, response):
+        await note(request, entry, Cursor.parse(page["cursor"]))
+    return response
 
 
 async def _awaited_page(

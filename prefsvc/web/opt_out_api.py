@@ -7,19 +7,21 @@ from uuid import UUID
 import msgspec
 from aiohttp import web
 
-from prefsvc import opt_outs
+from prefsvc import heard, opt_outs
 from prefsvc.address import Address, Channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
-from prefsvc.db.connection import Tx
+from prefsvc.db.connection import Json, Tx
 from prefsvc.doors import count
 from prefsvc.errors import EvidenceMissing, InvalidBody, UnknownOptOut
+from prefsvc.heard import Heard
+from prefsvc.honour import Deadline
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import Reason, Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
-from prefsvc.web.body import Strict, answer, read_json
+from prefsvc.web.body import Strict, answer, country_of, read_json
 from prefsvc.web.idempotency import REPLAYED, Outcome, once, request_of
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -53,6 +55,7 @@ class OptOutBody(Strict, frozen=True, kw_only=True):
     source: OptOutSource = "api"
     sent_at: Moment | None = None
     received_at: Moment | None = None
+    country: str | None = None
     evidence: dict[str, Any] | None = None
 
 
@@ -127,13 +130,16 @@ async def get_opt_out(request: web.Request) -> web.Response:
             event_id=event_id,
             brand_id=entry.brand.brand_id,
         )
-    if row is None or entry.caller.channel not in {None, row.channel}:
-        raise UnknownOptOut
-    return answer(_event_document(entry, row))
+        if row is None or entry.caller.channel not in {None, row.channel}:
+            raise UnknownOptOut
+        hearings = await heard.of(tx, entry.brand, row, sender=entry.caller.sender_slug)
+    document = _event_document(entry, row)
+    return answer(document | {"senders": [_heard_document(one) for one in hearings]})
 
 
 def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
     addresses = [(body.channel, body.address), *((one.channel, one.address) for one in body.also)]
+    country = country_of(body.country)
     # A mailing tool may also pass on that somebody wants no more texts: whoever heard it says so.
     return [
         Act(
@@ -146,6 +152,7 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
             reason=body.reason,
             sent_at=body.sent_at,
             received_at=body.received_at,
+            country=country,
         )
         for channel, address in addresses
     ]
@@ -217,9 +224,26 @@ def _event_document(entry: Entry, row: queries.EventRow) -> dict[str, Any]:
         "received_at": moment(row.received_at),
         "recorded_at": moment(row.recorded_at),
         "deadline_at": moment(row.deadline_at),
-        "deadline": row.deadline,
+        "deadline": explained(row.deadline),
         # What a person wrote is for those who answer for it, not for every mailing tool.
         "evidence": row.evidence if is_operator else None,
+    }
+
+
+def explained(stored: Json) -> dict[str, Any] | None:
+    """Return how a deadline was counted: what is kept of it, and all of it in words."""
+    if stored is None:
+        return None
+    words = Deadline.from_document(stored).explain().splitlines()
+    return {"country": None, **stored, "explanation": words}
+
+
+def _heard_document(heard: Heard) -> dict[str, Any]:
+    return {
+        "sender": heard.sender.slug,
+        "told_at": moment(heard.told_at),
+        "acknowledged_at": moment(heard.acknowledged_at),
+        "state": heard.state,
     }
 
 

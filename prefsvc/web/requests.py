@@ -39,7 +39,7 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = request[_REQUEST_ID]
 
 
-_UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links")
+_UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends")
 
 
 @web.middleware

@@ -3,18 +3,25 @@
 from aiohttp import web
 
 from prefsvc.web import (
+    alarm_api,
+    case_api,
+    delivery_api,
     docs,
+    endpoint_api,
     health,
     ledger_api,
     link_api,
     links,
     list_api,
+    mailing_api,
     opt_out_api,
+    send_api,
     sender_api,
     snapshot_api,
 )
 
 BRAND = "/v1/brands/{brand}"
+ENDPOINT = BRAND + "/endpoints/{endpoint_id}"
 
 ROUTES = [
     web.get("/", docs.get_home),
@@ -40,7 +47,28 @@ ROUTES = [
     web.get(BRAND, sender_api.get_brand),
     web.get(f"{BRAND}/senders", sender_api.get_senders),
     web.get(f"{BRAND}/senders/{{sender}}/clearance", sender_api.get_clearance),
+    web.get(f"{BRAND}/alarms", alarm_api.get_alarms),
     web.get(f"{BRAND}/ledger/checkpoints", ledger_api.get_checkpoints),
+    # Mailings, send reports, cases.
+    web.post(f"{BRAND}/mailings", mailing_api.post_mailing),
+    web.get(f"{BRAND}/mailings", mailing_api.get_mailings),
+    web.get(f"{BRAND}/mailings/{{mailing}}", mailing_api.get_mailing),
+    web.post(f"{BRAND}/sends", send_api.post_sends),
+    web.get(f"{BRAND}/cases", case_api.get_cases),
+    web.get(f"{BRAND}/cases/{{case_id}}", case_api.get_case),
+    web.post(f"{BRAND}/cases/{{case_id}}/notes", case_api.post_note),
+    web.post(f"{BRAND}/cases/{{case_id}}/resolution", case_api.post_resolution),
+    # Where notices go.
+    web.post(f"{BRAND}/endpoints", endpoint_api.post_endpoint),
+    web.get(f"{BRAND}/endpoints", endpoint_api.get_endpoints),
+    web.get(ENDPOINT, endpoint_api.get_endpoint),
+    web.delete(ENDPOINT, endpoint_api.delete_endpoint),
+    web.post(f"{ENDPOINT}/enable", endpoint_api.post_enable),
+    web.post(f"{ENDPOINT}/secret", endpoint_api.post_secret),
+    web.post(f"{ENDPOINT}/test", delivery_api.post_test),
+    web.post(f"{ENDPOINT}/replay", delivery_api.post_replay),
+    web.get(f"{ENDPOINT}/deliveries", delivery_api.get_deliveries),
+    web.post(f"{ENDPOINT}/deliveries/{{delivery_id}}/replay", delivery_api.post_delivery_replay),
     # The service itself.
     web.get("/livez", health.get_livez),
     web.get("/readyz", health.get_readyz),

@@ -1,13 +1,15 @@
 """Senders and brands by API: who has heard what, and who may send."""
 
+from datetime import datetime
 from typing import Any
 
 from aiohttp import web
 
-from prefsvc import senders
+from prefsvc import handovers, senders
 from prefsvc.doors import SERVICE
 from prefsvc.errors import NotAllowed, UnknownSender
-from prefsvc.senders import Owed, Sender
+from prefsvc.senders import Standing
+from prefsvc.suppressions import head
 from prefsvc.web.auth import admitted, identify
 from prefsvc.web.body import answer
 from prefsvc.web.opt_out_api import moment
@@ -34,10 +36,11 @@ async def get_senders(request: web.Request) -> web.Response:
     """GET /v1/brands/{brand}/senders."""
     entry = await admitted(request, "operator")
     async with entry.service.database.read() as tx:
-        every = await senders.every(tx, entry.brand)
-        owed = [await senders.owed(tx, entry.brand, sender) for sender in every]
-    pairs = zip(every, owed, strict=True)
-    return answer({"senders": [_sender_document(sender, debt) for sender, debt in pairs]})
+        every = await senders.standings(tx, entry.service.obligations, entry.brand)
+        end = await head(tx, entry.brand)
+        told = await handovers.last_told(tx, entry.brand, end.epoch)
+    documents = [_sender_document(one, told.get(one.sender.sender_id)) for one in every]
+    return answer({"position_count": sum(end.positions), "senders": documents})
 
 
 async def get_clearance(request: web.Request) -> web.Response:
@@ -50,7 +53,7 @@ async def get_clearance(request: web.Request) -> web.Response:
         raise UnknownSender  # PostgreSQL could not even be asked
     async with entry.service.database.read() as tx:
         sender = await senders.find(tx, entry.brand, slug)
-        clearance = await senders.clearance(tx, entry.brand, sender)
+        clearance = await senders.clearance(tx, entry.service.obligations, entry.brand, sender)
     return answer(
         {
             "sender": slug,
@@ -58,23 +61,30 @@ async def get_clearance(request: web.Request) -> web.Response:
             "as_of": moment(clearance.as_of),
             "valid_until": moment(clearance.until),
             "missing": clearance.missing,
+            "cursor": str(sender.acknowledged) if sender.acknowledged else None,
         }
-        | _owed_document(clearance.owed)
+        | _standing_document(clearance.standing)
     )
 
 
-def _sender_document(sender: Sender, owed: Owed) -> dict[str, Any]:
+def _sender_document(standing: Standing, told_at: datetime | None) -> dict[str, Any]:
+    sender = standing.sender
+    known = sender.acknowledged
     return {
         "sender": sender.slug,
         "channel": sender.channel,
+        "told_at": moment(told_at),
         "acknowledged_at": moment(sender.acknowledged_at),
-        "cursor": str(sender.acknowledged) if sender.acknowledged else None,
-    } | _owed_document(owed)
+        "acknowledged_position_count": sum(known.positions) if known else 0,
+        "cursor": str(known) if known else None,
+    } | _standing_document(standing)
 
 
-def _owed_document(owed: Owed) -> dict[str, Any]:
+def _standing_document(standing: Standing) -> dict[str, Any]:
+    owed = standing.owed
     return {
+        "state": standing.state,
         "owed_count": owed.count,
-        "overdue_count": owed.overdue_count,
-        "next_deadline_at": moment(owed.next_deadline_at),
+        "next_target_at": moment(owed.target_at),
+        "next_deadline_at": moment(owed.deadline_at),
     }

@@ -1,20 +1,17 @@
 """GET …/suppressions: the snapshot, streamed."""
 
-import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-
 from aiohttp import web
 
 from prefsvc import snapshots, suppressions
 from prefsvc.db.bulk import SnapshotFormat
 from prefsvc.doors import Service
-from prefsvc.errors import TooBusy
 from prefsvc.snapshots import Wanted
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import one_of, query
+from prefsvc.web.handing_over import note
 from prefsvc.web.opt_out_api import moment
 from prefsvc.web.problems import breaking_off
+from prefsvc.web.turns import turn
 
 CONTENT_TYPES: dict[SnapshotFormat, str] = {
     "ndjson": "application/x-ndjson",
@@ -28,7 +25,7 @@ async def get_suppressions(request: web.Request) -> web.StreamResponse:
     entry = await admitted(request, "sender", "operator")
     wanted = _wanted(request, entry)
     service = entry.service
-    async with _turn(service), service.database.read(snapshot=True) as tx:
+    async with turn(service, service.snapshots), service.database.read(snapshot=True) as tx:
         await tx.conn.execute(f"set local statement_timeout = {_milliseconds(service)}")
         cursor = await suppressions.head(tx, entry.brand)
         lease = suppressions.lease(entry.brand, wanted.channel, tx.now)
@@ -52,6 +49,7 @@ async def get_suppressions(request: web.Request) -> web.StreamResponse:
                 tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
             )
     await response.write_eof()
+    await note(request, entry, cursor)
     return response
 
 
@@ -72,18 +70,3 @@ def _known(request: web.Request) -> set[str]:
 
 def _milliseconds(service: Service) -> int:
     return int(service.settings.snapshot_timeout_seconds * 1000)
-
-
-@asynccontextmanager
-async def _turn(service: Service) -> AsyncIterator[None]:
-    """Wait for one of the places for snapshots, not for long."""
-    try:
-        await asyncio.wait_for(
-            service.snapshots.acquire(), service.settings.connect_timeout_seconds
-        )
-    except TimeoutError:
-        raise TooBusy from None
-    try:
-        yield
-    finally:
-        service.snapshots.release()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import structlog
 
@@ -10,22 +11,39 @@ from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
 from prefsvc.doors import Service
+from prefsvc.work import deliveries
+from prefsvc.work.alarms import raise_alarms
+from prefsvc.work.notices import write_notices
+from prefsvc.work.tallying import tallying
 
 log = structlog.get_logger()
 
 Round = Callable[[], Awaitable[None]]
 
 
-async def repeat(name: str, stopping: asyncio.Event, every_seconds: float, work: Round) -> None:
-    """Work, wait, work again; a round that fails is counted, logged and tried again."""
+async def repeat(
+    name: str,
+    stopping: asyncio.Event,
+    every_seconds: float,
+    work: Round,
+    *,
+    waker: asyncio.Event | None = None,
+) -> None:
+    """Work, wait, work again; a round that fails is counted, logged and tried again.
+
+    A waker ends the wait early; it must also be set when the service stops.
+    """
     while not stopping.is_set():
+        if waker is not None:
+            waker.clear()  # before the work, so that what comes during it is not slept over
         try:
             await work()
+            metrics.LOOP_ROUND.labels(name).set_to_current_time()
         except Exception as error:  # noqa: BLE001 - a loop that died would fail in silence
             metrics.LOOP_FAULTS.labels(name).inc()
             log.warning("loop_fault", loop=name, kind=type(error).__name__)
         try:
-            await asyncio.wait_for(stopping.wait(), every_seconds)
+            await asyncio.wait_for((waker or stopping).wait(), every_seconds)
         except TimeoutError:
             continue
 
@@ -64,10 +82,21 @@ def housekeeping(service: Service) -> Round:
 async def run(service: Service) -> None:
     """Run every loop until the service stops."""
     settings = service.settings
-    async with asyncio.TaskGroup() as group:
-        for name, seconds, work in (
-            ("checkpoints", settings.checkpoint_seconds, checkpointing(service)),
-            ("brands", settings.brands_refresh_seconds, service.refresh_book),
-            ("housekeeping", settings.housekeeping_seconds, housekeeping(service)),
+    async with deliveries.courier(service) as courier, asyncio.TaskGroup() as group:
+        for name, seconds, work, waker in (
+            ("checkpoints", settings.checkpoint_seconds, checkpointing(service), None),
+            ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
+            ("tallies", settings.tally_seconds, tallying(service), None),
+            ("housekeeping", settings.housekeeping_seconds, housekeeping(service), None),
+            ("alarms", settings.alarm_seconds, partial(raise_alarms, service), None),
+            (
+                "notices",
+                settings.notice_seconds,
+                partial(write_notices, service),
+                service.bell.rung,
+            ),
+            ("deliveries", settings.delivery_seconds, courier.begin, service.enqueued),
+            ("backlog", settings.backlog_seconds, partial(deliveries.count_backlog, service), None),
         ):
-            group.create_task(repeat(name, service.stopping, seconds, work), name=name)
+            loop = repeat(name, service.stopping, seconds, work, waker=waker)
+            group.create_task(loop, name=name)

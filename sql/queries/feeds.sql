@@ -10,15 +10,6 @@ where e.bucket = :bucket and e.brand_id = :brand_id
     and e.channel = :channel and e.effect <> 'none'
 order by e.position
 
--- name: owed :one
--- Sum up what a sender that acknowledged up to a position of a bucket has not heard of.
-select count(*) as owed_count,
-    count(*) filter (where deadline_at <= :now) as overdue_count,
-    min(deadline_at) as "next_deadline_at?"
-from preference_event
-where bucket = :bucket and brand_id = :brand_id and position > :after
-    and channel = :channel and effect = 'added'
-
 -- name: sealed_suppressions :many
 -- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket; and of
 -- addresses whose row is gone, which is a fault and must not pass for a shorter list.

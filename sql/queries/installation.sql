@@ -1,7 +1,7 @@
 -- name: installation :maybe
 -- Read this installation's one row.
 select installation_id, feed_epoch, server_history, pepper_version, pepper_fingerprint,
-    ledger_fingerprint
+    ledger_fingerprint, epoch_began_at as "epoch_began_at?"
 from installation
 where only_row
 
@@ -9,11 +9,11 @@ where only_row
 -- Write the installation's row at the very first start; a start beside it keeps the first one.
 insert into installation (
     installation_id, feed_epoch, server_history, bucket_count, pepper_version, pepper_fingerprint,
-    ledger_fingerprint, created_at
+    ledger_fingerprint, created_at, epoch_began_at
 )
 values (
     :installation_id, :feed_epoch, :server_history, :bucket_count, :pepper_version,
-    :pepper_fingerprint, :ledger_fingerprint, :created_at
+    :pepper_fingerprint, :ledger_fingerprint, :created_at, :created_at
 )
 on conflict (only_row) do nothing
 
@@ -26,7 +26,7 @@ select (select system_identifier from pg_control_system())::text
 -- name: begin_epoch :count
 -- Begin a new feed epoch, unless another process has begun it.
 update installation
-set feed_epoch = :feed_epoch, server_history = :server_history
+set feed_epoch = :feed_epoch, server_history = :server_history, epoch_began_at = :now
 where only_row and server_history = :previous_history
 
 -- name: kept_answer :maybe

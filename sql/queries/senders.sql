@@ -20,6 +20,12 @@ from sender
 where brand_id = :brand_id
 order by slug
 
+-- name: retire_sender :count
+-- Retire a sender, unless that has happened: its keys stop working, and nobody waits for it.
+update sender
+set retired_at = :now
+where sender_id = :sender_id and retired_at is null
+
 -- name: lock_sender :maybe
 -- Lock a sender's row, so that two acknowledgements cannot pass each other.
 select acknowledged, acknowledged_epoch as "acknowledged_epoch?", acknowledged_at as "acknowledged_at?"
@@ -47,10 +53,10 @@ values (:api_key_id, :secret_sha256, :role, :brand_id?, :sender_id?, :label, :cr
 -- name: api_key :maybe
 -- Read a key that has not been revoked, with its sender where it has one.
 select k.api_key_id, k.secret_sha256, k.role, k.brand_id as "brand_id?", s.sender_id as "sender_id?",
-    s.slug as "sender_slug?", s.channel as "sender_channel?"
+    s.slug as "sender_slug?", s.channel as "sender_channel?", k.label
 from api_key as k
 left join sender as s on s.sender_id = k.sender_id
-where k.api_key_id = :api_key_id and k.revoked_at is null
+where k.api_key_id = :api_key_id and k.revoked_at is null and s.retired_at is null
 
 -- name: api_keys :many
 -- Read every API key, without its secret.

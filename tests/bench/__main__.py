@@ -2,7 +2,8 @@
 
 Medians of paired rounds against a durable PostgreSQL (fsync and synchronous_commit on): durable
 opt-outs over HTTP beside pgbench's one-row inserts, single checks beside the raw SELECT, and the
-snapshot beside COPY of the same columns. Nothing here fails on a slow machine: it prints.
+snapshot beside COPY of the same columns. Then what owing.py measures. Nothing here fails on a slow
+machine: it prints. `--only rates` or `--only senders` leaves the rest out.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import asyncio
 import statistics
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from pathlib import Path
 
 import aiohttp
@@ -22,11 +23,13 @@ from prefsvc.links import Link
 from prefsvc.recipients import Recipient
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
-from tests.bench import limits
+from tests.bench import limits, owing
 from tests.bench.served import served
 from tests.support.cast import acme
 
 CONNECTIONS = 16
+
+Bench = Callable[[engine.Engine, Path, argparse.Namespace], Coroutine[None, None, None]]
 
 
 async def rate(count: int, work: Callable[[int], Awaitable[None]]) -> float:
@@ -145,12 +148,21 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=2000)
+    parser.add_argument("--only", choices=("rates", "senders"))
+    parser.add_argument("--opt-outs", type=int, default=5_000_000)
     given = parser.parse_args()
+    for name, measure in (("rates", bench), ("senders", owing.bench)):
+        if given.only in {None, name}:
+            measure_alone(measure, given)
+
+
+def measure_alone(measure: Bench, given: argparse.Namespace) -> None:
+    """Measure on a database of its own, which is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="prefsvc-bench-") as name:
         folder = Path(name)
         folder.chmod(0o711)
         with engine.running(folder / "data") as running:
-            asyncio.run(bench(running, folder, given))
+            asyncio.run(measure(running, folder, given))
 
 
 if __name__ == "__main__":

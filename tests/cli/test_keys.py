@@ -114,5 +114,16 @@ def test_a_revoked_key_no_longer_works_and_cannot_be_revoked_again(prefsvc, made
 def test_senders_are_listed_with_what_they_owe(prefsvc, made):
     assert prefsvc("senders", "list", "petite-studio").out == "This brand has no sender yet.\n"
     made("senders", "add", "petite-studio", "mailer", "--channel", "email")
-    line = "mailer  email  acknowledged never  owes 0 (0 overdue)\n"
+    line = "mailer  email  never heard  acknowledged never  owes 0\n"
     assert prefsvc("senders", "list", "petite-studio").out == line
+
+
+def test_a_retired_sender_is_listed_no_more_and_its_key_works_no_longer(prefsvc, made, whose):
+    key = made("senders", "add", "dear-scarlett", "mailer", "--channel", "email")
+    assert prefsvc("senders", "retire", "dear-scarlett", "mailer").out == "Retired.\n"
+    assert prefsvc("senders", "list", "dear-scarlett").out == "This brand has no sender yet.\n"
+    with pytest.raises(api_keys.InvalidApiKey):
+        whose(key)
+    again = prefsvc("senders", "retire", "dear-scarlett", "mailer")
+    assert (again.code, again.out) == (1, "")
+    assert "no such sender" in again.err

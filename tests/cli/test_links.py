@@ -35,6 +35,19 @@ def test_a_sealed_link_opens_with_the_brands_key(minted, key):
     assert links.unseal([key], token) == Link("email", ANN, "newsletter", "spring", "en")
 
 
+@pytest.mark.parametrize("form", [[], ["--short"]])
+def test_a_link_can_say_where_the_recipient_is(prefsvc, minted, work, form):
+    token = minted(ANN, "--country", "NZ", *form)
+
+    async def read(service):
+        return await follow(service, token)
+
+    assert work(read).country == "NZ"
+    ran = prefsvc("links", "mint", ATELIER, ANN, "--country", "UK", *form)
+    assert (ran.code, ran.out) == (1, "")
+    assert "two capital letters" in ran.err
+
+
 def test_the_brands_key_mints_what_the_service_would(minted, key):
     command = [sys.executable, "-m", "prefsvc.links", key.text, "https://stop.example.com"]
     elsewhere = subprocess.run(

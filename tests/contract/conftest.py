@@ -1,6 +1,7 @@
 """The running application over real HTTP, on a port, in a thread with an event loop of its own."""
 
 import asyncio
+import json
 import os
 import re
 import threading
@@ -22,6 +23,9 @@ from tests.support import scratch_database
 from tests.support.cast import ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN, acme, globex
 
 CAROL = "carol@example.org"
+DAVE = "dave@example.org"
+NOWHERE = "http://127.0.0.1:9/hook"
+"""Where nothing listens, on a network that webhooks may reach here."""
 CONTRACT = Path(__file__).parents[2] / "openapi.yaml"
 
 
@@ -43,6 +47,10 @@ class Running:
     tickets: tuple[str, ...]
     cursors: tuple[str, ...]
     opt_out_ids: tuple[str, ...]
+    endpoint_ids: tuple[str, ...]
+    delivery_ids: tuple[str, ...]
+    mailing: str
+    case_id: str
 
 
 @pytest.fixture(scope="session")
@@ -58,6 +66,7 @@ def running(server_url, tmp_path_factory):
             secrets_dir=tmp_path_factory.mktemp("secrets"),
             public_url=ORIGIN,
             twilio_auth_tokens=TWILIO_TOKEN,
+            outward_networks_allowed="127.0.0.0/8",
         )
         with _serving(settings, dsn) as start:
             yield _acquainted(start)
@@ -143,4 +152,32 @@ def _acquainted(start: Start) -> Running:
         called("GET", f"{brand}/feed", params={"channel": "email", "limit": limit})["cursor"]
         for brand, limit in read
     ]
-    return Running(start, tuple(tokens), tuple(tickets), tuple(cursors), tuple(ids))
+    where = {"url": NOWHERE, "events": ["alarm"]}
+    endpoints = [called("POST", "acme/endpoints", json=where)["endpoint_id"] for _ in range(2)]
+    # Before anything is tried: later on, some of them are removed.
+    deliveries = [called("POST", f"acme/endpoints/{one}/test")["delivery_id"] for one in endpoints]
+    return Running(
+        start,
+        tuple(tokens),
+        tuple(tickets),
+        tuple(cursors),
+        tuple(ids),
+        tuple(endpoints),
+        tuple(deliveries),
+        *_sent(start, cursors[1]),
+    )
+
+
+def _sent(start: Start, cursor: str) -> tuple[str, str]:
+    """Register a mailing and report a message of it that was sent too late; return its case."""
+    acme, mailing = f"{start.url}/v1/brands/acme", "spring-2020"
+    mailer = {"Authorization": f"Bearer {start.keys['mailer']}"}
+    house = {"Authorization": f"Bearer {start.keys['house']}"}
+    said = {"channel": "email", "address": DAVE, "received_at": "2020-01-01T00:00:00Z"}
+    requests.post(f"{acme}/opt-outs", headers=house, json=said, timeout=30).raise_for_status()
+    made = {"mailing": mailing, "cursor": cursor}
+    requests.post(f"{acme}/mailings", headers=mailer, json=made, timeout=30).raise_for_status()
+    line = {"address": DAVE, "sent_at": "2020-03-01T00:00:00Z", "mailing": mailing}
+    reply = requests.post(f"{acme}/sends", headers=mailer, data=json.dumps(line), timeout=30)
+    reply.raise_for_status()
+    return mailing, json.loads(reply.text.splitlines()[-1])["cases"][0]

@@ -15,15 +15,21 @@ COMMAND_LINE_ONLY = {
     errors.InvalidSenderName,
     errors.MigrationEdited,
     errors.MigrationsIncomplete,
+    errors.NoRuleAbout,
     errors.OtherSecrets,
+    errors.RulesRefusal,
     errors.SchemaForbidden,
     errors.SecretMissing,
     errors.SecretUnreadable,
     errors.SenderExists,
     errors.UnknownApiKey,
     errors.UnknownChannel,
+    errors.UnreadableMoment,
     errors.UnsupportedServer,
 }
+
+# What only a line of a report is refused with, inside an answer.
+LINE_ONLY = {errors.SentInTheFuture}
 
 
 def kinds(of=errors.Refusal):
@@ -38,11 +44,11 @@ EVERY = sorted(set(kinds()), key=lambda kind: kind.__name__)
 
 
 def test_every_refusal_has_a_status_or_is_the_command_lines():
-    assert set(STATUS) | COMMAND_LINE_ONLY | ENGINE == set(EVERY)
+    assert set(STATUS) | COMMAND_LINE_ONLY | LINE_ONLY | ENGINE == set(EVERY)
 
 
 def test_no_refusal_is_both():
-    assert not set(STATUS) & (COMMAND_LINE_ONLY | ENGINE)
+    assert not set(STATUS) & (COMMAND_LINE_ONLY | LINE_ONLY | ENGINE)
 
 
 def test_statuses_blame_the_caller_or_ask_for_patience():

@@ -7,7 +7,19 @@ from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.web.routes import SLASHED
 from tests.contract.test_docs import operations
 
-TAGS = ["Links", "Opt-outs", "Lists", "Senders", "Brands", "Ledger", "Twilio", "Service"]
+TAGS = [
+    "Links",
+    "Opt-outs",
+    "Lists",
+    "Senders",
+    "Sends",
+    "Cases",
+    "Notices",
+    "Brands",
+    "Ledger",
+    "Twilio",
+    "Service",
+]
 STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()} | {
     code: status for status, code, _ in FAULTS
 }

@@ -32,7 +32,7 @@ from prefsvc import errors
 from prefsvc.web.docs import contract_text
 from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.web.requests import SECURITY_HEADERS
-from tests.contract.conftest import CONTRACT
+from tests.contract.conftest import CONTRACT, DAVE, NOWHERE
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
 
 EXAMPLES = int(os.environ.get("PREFSVC_CONTRACT_EXAMPLES", "100"))
@@ -62,7 +62,7 @@ CHECKS = [
 ]
 # Doors that take whatever comes: what is wrong with a line is told in its own line of the answer,
 # and nothing in a form is a reason to refuse a person.
-LENIENT = {"getLink", "getHome", "postLink", "postUndo", "optionsLink", "postLinks"}
+LENIENT = {"getLink", "getHome", "postLink", "postUndo", "optionsLink", "postLinks", "postSends"}
 
 schema = schemathesis.openapi.from_path(str(CONTRACT), config=CONFIG)
 
@@ -115,11 +115,16 @@ def chosen(case, *of):
 def steer(case, running, operation_id):
     if not is_right(case):
         return  # what is wrong with it must stay so
+    kept, removed = running.endpoint_ids
     real = {
         "brand": chosen(case, "acme", "acme", "acme", "acme", "globex", None),
         "token": chosen(case, *running.tokens, None),
         "sender": chosen(case, "mailer", "mailer", None),
         "opt_out_id": chosen(case, *running.opt_out_ids, None),
+        "endpoint_id": chosen(case, removed if operation_id == "deleteEndpoint" else kept, None),
+        "delivery_id": chosen(case, *running.delivery_ids, None),
+        "mailing": chosen(case, running.mailing, None),
+        "case_id": chosen(case, running.case_id, running.case_id, None),
     }
     for name, value in real.items():
         if value and name in (case.path_parameters or {}):
@@ -134,6 +139,9 @@ def steer_body(case, running, operation_id):
     real = {
         "postUndo": {"ticket": chosen(case, *running.tickets, None)},
         "postAcknowledgement": {"cursor": chosen(case, *running.cursors, None)},
+        "postMailing": {"cursor": chosen(case, *running.cursors, None)},
+        "postSends": {"address": chosen(case, CANARY, DAVE, None), "mailing": running.mailing},
+        "postEndpoint": {"url": chosen(case, NOWHERE, None), "sender": "mailer"},
         "postTwilioMessage": {
             "To": ACMES_NUMBER,
             "From": ANNS_PHONE,
@@ -151,7 +159,7 @@ def credentials(case, running, operation_id):
         return signed(case) if is_right(case) and chosen(case, 1, 1, 1, 0) else {}
     if not case.path.startswith("/v1"):
         return {}
-    is_for_senders = case.operation.definition.raw["tags"] in (["Lists"], ["Links"])
+    is_for_senders = case.operation.definition.raw["tags"] in (["Lists"], ["Links"], ["Sends"])
     key = chosen(case, *["mailer" if is_for_senders else "house"] * 12, "globex")
     return {"Authorization": f"Bearer {running.start.keys[key]}"}
 

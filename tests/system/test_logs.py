@@ -48,7 +48,7 @@ class Canaries:
 
     @property
     def words(self):
-        secrets = [one.rpartition("_")[2] for one in (self.key, self.sender_key)]
+        secrets = [one.split("_", 2)[2] for one in (self.key, self.sender_key)]
         # A damaged token is as telling as a whole one.
         tokens = [self.sealed, self.short, self.sealed[4:-4]]
         return [NAME, PHONE, PHONE[2:], quote(EMAIL), TWILIO_TOKEN, *secrets, *tokens]
@@ -159,6 +159,8 @@ def bodies():
         {"addresses": [EMAIL, PHONE], "channel": "email"},
         {"addresses": EMAIL},
         {"cursor": EMAIL},
+        {"note": EMAIL},
+        {"address": EMAIL, "sent_at": "2026-01-01T00:00:00Z"},
         [EMAIL],
         EMAIL,
     ):
@@ -166,6 +168,8 @@ def bodies():
     yield "application/json", f'{{"address": "{EMAIL}"'.encode()
     yield "application/json", f'{{"address": "{EMAIL}\xff"}}'.encode("latin-1")
     yield "application/x-ndjson", f'{{"address": "{EMAIL}"}}\n{{"{EMAIL}\n'.encode()
+    sent = f'{{"address": "{EMAIL}", "sent_at": "2026-01-01T00:00:00Z", "mailing": "{EMAIL}"}}'
+    yield "application/x-ndjson", sent.encode()
     yield "application/x-www-form-urlencoded", urlencode({"From": PHONE, "Body": EMAIL}).encode()
     yield "multipart/form-data; boundary=x", f"--x\r\n{EMAIL}\r\n\r\n{PHONE}".encode()
     yield f"text/{NAME}; charset={NAME}", EMAIL.encode()
@@ -174,8 +178,8 @@ def bodies():
 def paths(canaries, route):
     """Paths of a route, with the real thing in its places and with a canary."""
     real = {"brand": BRAND, "token": canaries.sealed, "sender": "mailer"}
-    odd = dict.fromkeys(("brand", "token", "sender", "opt_out_id"), quote(EMAIL))
     names = re.findall(r"{(\w+)}", route)
+    odd = dict.fromkeys(names, quote(EMAIL))
     for filled in (odd | real, odd, odd | {"brand": BRAND, "token": canaries.short}):
         path = route.format(**{name: filled[name] for name in names})
         yield path

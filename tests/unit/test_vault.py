@@ -1,6 +1,7 @@
 import base64
 import os
 import stat
+from uuid import uuid4
 
 import pytest
 from cryptography.exceptions import InvalidTag
@@ -155,6 +156,15 @@ def test_a_remains_digest_opens_only_beside_its_own_row(folder):
     assert vault.unseal_sha256(b"k" * 16, sealed) == b"d" * 32
     with pytest.raises(InvalidTag):
         vault.unseal_sha256(b"l" * 16, sealed)
+
+
+def test_a_webhooks_secret_opens_for_its_own_endpoint_alone(folder):
+    vault, endpoint_id = opened(folder), uuid4()
+    sealed = vault.seal_secret(endpoint_id, b"s" * 32)
+    assert vault.open_secret(endpoint_id, sealed) == b"s" * 32
+    for other, altered in ((uuid4(), sealed), (endpoint_id, sealed[:-1] + b"?")):
+        with pytest.raises(InvalidTag):
+            vault.open_secret(other, altered)
 
 
 def test_a_twilio_token_may_be_held_to_one_account(folder):

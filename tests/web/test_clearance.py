@@ -23,6 +23,7 @@ async def test_who_never_acknowledged_has_none(client, keys):
     given = await clearance(client, keys.mailer)
     assert (given["clearance"], given["valid_until"]) == (False, None)
     assert "never acknowledged" in given["missing"]
+    assert (given["state"], given["cursor"]) == ("never_heard", None)
 
 
 async def test_who_has_heard_everything_has_it_until_its_list_is_old(client, keys):
@@ -33,6 +34,21 @@ async def test_who_has_heard_everything_has_it_until_its_list_is_old(client, key
     assert given["as_of"] < given["valid_until"]
 
 
+async def test_it_is_for_the_list_that_was_acknowledged(client, keys):
+    follower = Follower(client, keys.mailer)
+    await catch_up(client, keys.mailer, follower)
+    acknowledged = follower.cursor
+    await say_stop(client, keys, ANN)
+    await follower.catch_up()
+    assert (await clearance(client, keys.mailer))["cursor"] == acknowledged
+
+
+async def test_who_never_acknowledged_has_none_though_nothing_is_due_yet(client, keys):
+    await say_stop(client, keys, ANN)
+    given = await clearance(client, keys.mailer)
+    assert (given["clearance"], given["owed_count"]) == (False, 1)
+
+
 async def test_what_is_not_due_yet_shortens_it_and_takes_it_away_when_due(client, keys, clock):
     follower = Follower(client, keys.mailer)
     await catch_up(client, keys.mailer, follower)
@@ -40,13 +56,13 @@ async def test_what_is_not_due_yet_shortens_it_and_takes_it_away_when_due(client
     deadline = datetime.fromisoformat(said["deadline_at"])
     clock.stop(deadline - timedelta(seconds=1))
     given = await clearance(client, keys.mailer)
-    assert (given["clearance"], given["owed_count"], given["overdue_count"]) == (True, 1, 0)
+    assert (given["clearance"], given["owed_count"], given["state"]) == (True, 1, "past_target")
     assert given["next_deadline_at"] == given["valid_until"] == said["deadline_at"]
     clock.stop(deadline)
     given = await clearance(client, keys.mailer)
     assert (given["clearance"], given["valid_until"]) == (False, None)
-    assert (given["owed_count"], given["overdue_count"]) == (1, 1)
-    assert "past their deadline" in given["missing"]
+    assert (given["owed_count"], given["state"]) == (1, "overdue")
+    assert f"fell due at {deadline:%Y-%m-%d %H:%M} UTC" in given["missing"]
 
 
 async def test_catching_up_gives_it_back(client, keys, clock):
@@ -55,10 +71,10 @@ async def test_catching_up_gives_it_back(client, keys, clock):
     await say_stop(client, keys, ANN)
     await say_stop(client, keys, BOB)
     clock.move(days=60)
-    assert (await clearance(client, keys.mailer))["overdue_count"] == 2
+    assert (await clearance(client, keys.mailer))["state"] == "overdue"
     await catch_up(client, keys.mailer, follower)
     given = await clearance(client, keys.mailer)
-    assert (given["clearance"], given["owed_count"], given["overdue_count"]) == (True, 0, 0)
+    assert (given["clearance"], given["owed_count"], given["state"]) == (True, 0, "clear")
 
 
 async def test_reading_without_acknowledging_is_not_enough(client, keys, clock):
@@ -93,7 +109,7 @@ async def test_a_backdated_opt_out_is_overdue_at_once(client, keys, service):
     long_ago = (service.now() - timedelta(days=60)).isoformat()
     await say_stop(client, keys, ANN, source="letter", received_at=long_ago)
     given = await clearance(client, keys.mailer)
-    assert (given["clearance"], given["overdue_count"]) == (False, 1)
+    assert (given["clearance"], given["state"]) == (False, "overdue")
 
 
 async def test_after_a_restore_nobody_has_it(client, keys, service):

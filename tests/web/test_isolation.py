@@ -1,3 +1,4 @@
+import re
 from uuid import uuid4
 
 import pytest
@@ -9,7 +10,7 @@ from tests.support.lists import ACME, problem, read_ndjson, say_stop, sha256
 
 GLOBEX = "/v1/brands/globex"
 OF_A_BRAND = [
-    (route.method, route.path.replace("{opt_out_id}", str(uuid4())).replace("{sender}", "mailer"))
+    (route.method, re.sub(r"{(?!brand})\w+}", str(uuid4()), route.path))
     for route in ROUTES
     if route.path.startswith(BRAND)
 ]

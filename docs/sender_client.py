@@ -97,10 +97,14 @@ def moment(text: Any) -> datetime:
 
 @dataclass(frozen=True)
 class Mailing:
-    """A mailing: its name, by which it is known here and there, and the topic that it is about."""
+    """A mailing: its name, by which it is known here and there, and the topic that it is about.
+
+    Whom the mailings named in `earlier` reached, this one leaves out.
+    """
 
     name: str
     topic: str
+    earlier: tuple[str, ...] = ()
 
 
 Deliver = Callable[[str, Mailing], None]
@@ -270,6 +274,8 @@ class Store:
             sha256 text, scope text, topic text, reason text,
             primary key (sha256, scope, topic, reason)) without rowid;
         create table if not exists mailing (name text primary key, cursor text not null);
+        create table if not exists earlier (
+            mailing text, earlier text, primary key (mailing, earlier)) without rowid;
         create table if not exists message (
             number integer primary key, mailing text not null, address text not null,
             topic text not null, sent_at text not null, verdict text, unique (mailing, address));
@@ -306,6 +312,7 @@ class Store:
             self.db.execute("delete from covered")
             for row in rows:
                 if row.get("end") is True:
+                    self.db.executemany("insert into covered values (?, ?)", row["positions"])
                     self._reached(row["cursor"], lease)
                 else:
                     self._add(row)
@@ -335,13 +342,30 @@ class Store:
         cursor = self.cursor()
         if cursor is None:
             raise DoNotSend("There is no list to cut a mailing from: run sync.")
-        self.db.execute("insert or ignore into mailing values (?, ?)", (mailing.name, cursor))
+        with self._writing():
+            for earlier in mailing.earlier:
+                self._leave_out(mailing.name, earlier)
+            self.db.execute("insert or ignore into mailing values (?, ?)", (mailing.name, cursor))
         return str(self._value("select cursor from mailing where name = ?", mailing.name))
 
+    def _leave_out(self, name: str, earlier: str) -> None:
+        if self._value("select 1 from mailing where name = ?", earlier) is None:
+            raise DoNotSend(f"No mailing {earlier!r} was begun here: look at its name.")
+        self.db.execute(
+            "insert or ignore into earlier select ?, ? union select ?, earlier from earlier"
+            " where mailing = ?",  # and whom that one left out itself
+            (name, earlier, name, earlier),
+        )
+
     def note(self, mailing: Mailing, address: str, now: datetime) -> bool:
-        """Put down that a message is sent, before it is; false if it was put down already."""
+        """Put down that a message is sent, before it is; false if it was put down already.
+
+        What was put down for an earlier mailing counts as well.
+        """
         noted = self.db.execute(
-            "insert or ignore into message (mailing, address, topic, sent_at) values (?, ?, ?, ?)",
+            "insert or ignore into message (mailing, address, topic, sent_at)"
+            " select ?1, ?2, ?3, ?4 where not exists (select 1 from message where address = ?2"
+            " and mailing in (select earlier from earlier where mailing = ?1))",
             (mailing.name, address, mailing.topic, now.isoformat()),
         )
         return noted.rowcount == 1
@@ -370,9 +394,9 @@ class Store:
         )
 
     def _cover(self, bucket: int, first: int, last: int) -> None:
-        known = self._value("select position from covered where bucket = ?", bucket)
-        if known is not None and first != known + 1:
-            raise ListLost("Positions are missing between two pages of the feed.")
+        known = self._value("select position from covered where bucket = ?", bucket) or 0
+        if first != known + 1:
+            raise ListLost("Positions are missing in the feed.")
         self.db.execute("insert or replace into covered values (?, ?)", (bucket, last))
 
     def _change(self, change: Answer) -> None:
@@ -459,6 +483,16 @@ def _acknowledge(register: Register, store: Store) -> None:
         raise
 
 
+def _register(register: Register, store: Store, mailing: Mailing) -> Lease:
+    try:
+        return register.register_mailing(mailing, store.cut(mailing))
+    except ListLost as lost:  # another list does not help: it stands for the one it was cut from
+        raise DoNotSend(
+            f"The register was restored since {mailing.name!r} was cut. Send the rest under another"
+            f" name, with --except {mailing.name}: that leaves out whom it has reached."
+        ) from lost
+
+
 def send(
     register: Register, store: Store, mailing: Mailing, addresses: Iterable[str], deliver: Deliver
 ) -> int:
@@ -466,7 +500,7 @@ def send(
     rest, sent = iter(addresses), 0
     while batch := list(islice(rest, BATCH)):
         sync(register, store)
-        leases = [register.clearance(), register.register_mailing(mailing, store.cut(mailing))]
+        leases = [register.clearance(), _register(register, store, mailing)]
         allowed, checked = register.allowed(batch, mailing.topic)
         for address in batch:
             now = register.now()
@@ -542,6 +576,10 @@ def _parser() -> argparse.ArgumentParser:
     one.add_argument("mailing", help="its name; the same name goes on where it stopped")
     one.add_argument("--topic", required=True, help="one of the brand's topics")
     one.add_argument("--message", required=True, help="what to say")
+    one.add_argument(
+        "--except", dest="earlier", metavar="MAILING", action="append", default=[],
+        help="leave out whom this earlier mailing reached; may be given again",
+    )  # fmt: skip
     one.set_defaults(command=_run_send)
     one = commands.add_parser("report", help="tell prefsvc what was sent")
     one.set_defaults(command=_run_report)
@@ -564,7 +602,8 @@ def _run_send(given: argparse.Namespace, register: Register, store: Store) -> in
         print(f"To: {address}\n{given.message}\n", flush=True)
 
     addresses = filter(None, (line.strip() for line in sys.stdin))
-    sent = send(register, store, Mailing(given.mailing, given.topic), addresses, deliver)
+    mailing = Mailing(given.mailing, given.topic, tuple(given.earlier))
+    sent = send(register, store, mailing, addresses, deliver)
     print(f"{sent} sent.", file=sys.stderr)
     return 0
 

@@ -3,11 +3,12 @@
 A sender's *spell* runs from the first step that passes until none is passed any more, or until it
 was overdue and is so no longer; within it no step is raised twice. The alarm, its case and its
 notices commit together, under a lock of what is known of the spell: any number of processes raise
-one alarm, and a crash raises all of it or none.
+one alarm, and a crash raises all of it or none. A spell that follows a recovery because a milder
+step is still passed was told with it: while nothing else is raised in it, it ends in silence.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid4
@@ -19,6 +20,7 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
 from prefsvc.deliveries import Notice
 from prefsvc.errors import UnknownAlarm
+from prefsvc.installation import feed_epoch
 from prefsvc.obligations import Obligations
 from prefsvc.sender import Sender
 from prefsvc.senders import Standing
@@ -31,6 +33,11 @@ class Watch:
 
     spell_id: UUID | None = None
     steps: frozenset[str] = frozenset()
+    feed_epoch: UUID | None = None
+
+    def told_in(self, epoch: UUID) -> "Watch":
+        """Return what was told in this history: after a restore every clock begins anew."""
+        return self if self.feed_epoch == epoch else IN_ORDER
 
     def new(self, standing: Standing, now: datetime) -> tuple[Step, ...]:
         """Return the steps that have passed and were not alarmed for, the gravest last."""
@@ -65,34 +72,48 @@ class Alarm:
 async def to_watch(tx: Tx, brand: AppliedBrand, standings: Sequence[Standing]) -> list[Standing]:
     """Return the senders that have passed a step, or ended a spell, unknown to any alarm."""
     rows = await queries.brand_watches(tx.conn, brand_id=brand.brand_id)
-    known = {row.sender_id: Watch(row.spell_id, frozenset(row.steps)) for row in rows}
-    return [one for one in standings if _calls(known.get(one.sender.sender_id), one, tx.now)]
+    known = {
+        row.sender_id: Watch(row.spell_id, frozenset(row.steps), row.feed_epoch) for row in rows
+    }
+    epoch = await feed_epoch(tx)
 
+    def calls(one: Standing) -> bool:
+        watch = known.get(one.sender.sender_id, IN_ORDER)
+        return bool(watch.told_in(epoch).new(one, tx.now)) or watch.is_over(one, tx.now)
 
-def _calls(watch: Watch | None, standing: Standing, now: datetime) -> bool:
-    watch = watch or IN_ORDER
-    return bool(watch.new(standing, now)) or watch.is_over(standing, now)
+    return [one for one in standings if calls(one)]
 
 
 async def watch(tx: Tx, memo: Obligations, brand: AppliedBrand, sender: Sender) -> AlarmStep | None:
     """Raise what a sender has newly passed, the gravest for all, or its recovery.
 
     Returns the step that was raised. None where nothing is new, or another process has this sender
-    in hand.
+    in hand. No moment before the spell's last alarm counts: a process whose clock is behind that of
+    the one which raised it must not find that the step has not passed.
     """
     await queries.begin_watch(tx.conn, sender_id=sender.sender_id)
     row = await queries.lock_watch(tx.conn, sender_id=sender.sender_id)
     if row is None:
         return None
-    known = Watch(row.spell_id, frozenset(row.steps))
+    known = Watch(row.spell_id, frozenset(row.steps), row.feed_epoch)
+    raised_at = await _last_raised(tx, sender, known)
+    tx = replace(tx, now=max(tx.now, raised_at or tx.now))
     # Read under the lock: another process may have raised an alarm, or the sender caught up.
     fresh = await senders.find(tx, brand, sender.slug)
     standing = await senders.standing(tx, memo, brand, fresh)
     if known.is_over(standing, tx.now):
-        return await _recover(tx, brand, standing, known)
-    if new := known.new(standing, tx.now):
-        return await _raise_step(tx, brand, standing, known, new)
+        return await _recover(tx, brand, standing, known.spell_id if raised_at else None)
+    told = known.told_in(await feed_epoch(tx))
+    if new := told.new(standing, tx.now):
+        return await _raise_step(tx, brand, standing, told, new)
     return None
+
+
+async def _last_raised(tx: Tx, sender: Sender, known: Watch) -> datetime | None:
+    if known.spell_id is None:
+        return None
+    row = await queries.last_raised(tx.conn, sender_id=sender.sender_id, spell_id=known.spell_id)
+    return row.raised_at
 
 
 async def _raise_step(
@@ -101,7 +122,7 @@ async def _raise_step(
     sender, gravest = standing.sender, new[-1]
     spell_id = known.spell_id or uuid4()
     steps = [*sorted(known.steps), *new]
-    await queries.set_watch(tx.conn, sender_id=sender.sender_id, spell_id=spell_id, steps=steps)
+    await _note(tx, sender, spell_id, steps)
     more = _standing_document(standing, tx.now)
     if gravest == "overdue":
         evidence = await _evidence(tx, brand, standing)
@@ -110,22 +131,28 @@ async def _raise_step(
 
 
 async def _recover(
-    tx: Tx, brand: AppliedBrand, standing: Standing, known: Watch
+    tx: Tx, brand: AppliedBrand, standing: Standing, spell_id: UUID | None
 ) -> AlarmStep | None:
-    sender, spell_id = standing.sender, known.spell_id
-    if spell_id is None:
-        raise LookupError("a sender without a spell cannot recover")
-    await cases.recovered(tx, sender.sender_id)
+    """End the spell; in silence where no alarm was raised in it, so that none has an id."""
+    sender = standing.sender
     # What is passed all the same was told: it begins the next spell, and is not told again.
     passed = standing.owed.passed(tx.now)
+    await _note(tx, sender, uuid4() if passed else None, passed)
+    if spell_id is None:
+        return None
+    await cases.recovered(tx, sender.sender_id)
+    more = _standing_document(standing, tx.now)
+    return await _raise(tx, brand, sender, "recovery", spell_id=spell_id, more=more)
+
+
+async def _note(tx: Tx, sender: Sender, spell_id: UUID | None, steps: Sequence[str]) -> None:
     await queries.set_watch(
         tx.conn,
         sender_id=sender.sender_id,
-        spell_id=uuid4() if passed else None,
-        steps=list(passed),
+        spell_id=spell_id,
+        steps=list(steps),
+        feed_epoch=await feed_epoch(tx),
     )
-    more = _standing_document(standing, tx.now)
-    return await _raise(tx, brand, sender, "recovery", spell_id=spell_id, more=more)
 
 
 async def raise_violation(

@@ -149,9 +149,14 @@ def _case(row: queries.CasePageRow | queries.CaseByIdRow) -> Case:
 
 
 async def notes(tx: Tx, case: Case, *, size: int) -> list[Note]:
-    """Read what was noted about a case, the oldest first."""
+    """Read what was noted about a case last, so many, the oldest of them first."""
     rows = await queries.case_notes(tx.conn, case_id=case.case_id, size=size)
-    return [Note(row.note_id, row.noted_at, row.noted_by, row.note) for row in rows]
+    return [Note(row.note_id, row.noted_at, row.noted_by, row.note) for row in reversed(rows)]
+
+
+async def note_count(tx: Tx, case: Case) -> int:
+    """Count what was noted about a case."""
+    return await queries.case_note_count(tx.conn, case_id=case.case_id)
 
 
 async def violations(

@@ -29,6 +29,7 @@ Outcome = Literal[
     "forbidden_address",
     "not_understood",
     "not_signed",
+    "not_made",
 ]
 
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = ("pending", "delivered", "failed")

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from uuid import UUID
 
 from aiohttp import web
 
@@ -65,11 +66,14 @@ class Service:
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     snapshots: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
+    reports_of: defaultdict[UUID, asyncio.Semaphore] = field(init=False)
+    """By sender."""
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
+        self.reports_of = defaultdict(lambda: asyncio.Semaphore(self.settings.sends_per_sender_max))
 
     def now(self) -> datetime:
         """Return the moment now, by the database's clock."""

@@ -12,7 +12,7 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
-from prefsvc.errors import InvalidEndpoint, TooManyEndpoints, UnknownEndpoint
+from prefsvc.errors import InvalidEndpoint, SenderRetired, TooManyEndpoints, UnknownEndpoint
 from prefsvc.settings import Settings
 from prefsvc.suppressions import head
 from prefsvc.vault import Vault
@@ -69,6 +69,7 @@ async def add(
     Change notices begin with the next change after this.
     """
     _check(wanted)
+    await _check_serving(tx, wanted.sender_id)
     await _check_room(tx, settings, brand, wanted)
     endpoint_id = uuid4()
     secret = secrets.token_bytes(_SECRET_BYTES) if wanted.kind == "webhook" else None
@@ -156,8 +157,17 @@ async def give_up(tx: Tx, endpoint_id: UUID, why: str) -> None:
     await queries.fail_pending(tx.conn, endpoint_id=endpoint_id, now=tx.now, why=why)
 
 
+async def give_up_disabled(tx: Tx, endpoint_id: UUID) -> None:
+    """Let fail what was put on its way at the very moment when its endpoint was disabled."""
+    # Locked before its deliveries, as where an attempt disables it: nobody waits in a circle.
+    row = await queries.lock_disabled(tx.conn, endpoint_id=endpoint_id)
+    if row is not None:
+        await give_up(tx, endpoint_id, row.disabled_why)
+
+
 async def enable(tx: Tx, endpoint: Endpoint) -> None:
     """Enable an endpoint again; what failed meanwhile is sent by a replay."""
+    await _check_serving(tx, endpoint.sender_id)
     await queries.enable_endpoint(tx.conn, endpoint_id=endpoint.endpoint_id)
 
 
@@ -178,7 +188,17 @@ def _check(wanted: Wanted) -> None:
         )
 
 
+async def _check_serving(tx: Tx, sender_id: UUID | None) -> None:
+    """Refuse a retired sender; one that serves stays so until the transaction ends."""
+    if sender_id is None:
+        return
+    if await queries.lock_serving_sender(tx.conn, sender_id=sender_id) is None:
+        raise SenderRetired
+
+
 async def _check_room(tx: Tx, settings: Settings, brand: AppliedBrand, wanted: Wanted) -> None:
+    # Two that are added at once would each count without the other.
+    await queries.lock_brand(tx.conn, brand_id=brand.brand_id)
     counts = await queries.endpoint_counts(
         tx.conn, brand_id=brand.brand_id, sender_id=wanted.sender_id
     )

@@ -202,6 +202,12 @@ class UnknownSender(Refusal):
     code = "unknown_sender"
 
 
+class SenderRetired(Refusal):
+    """This sender is retired for good, so it is told nothing more; name one that still sends."""
+
+    code = "sender_retired"
+
+
 class SenderExists(Refusal):
     """This brand already has a sender of that name; choose another name."""
 

@@ -19,12 +19,29 @@ async def told(tx: Tx, sender_id: UUID, cursor: Cursor) -> None:
     One row for each minute in which it was: however often a sender asks, and when it was told is
     then known to the minute, and never too early.
     """
-    await queries.hand_over(
+    added = await queries.add_handover(
         tx.conn,
         sender_id=sender_id,
         feed_epoch=cursor.epoch,
         now=tx.now,
         positions=list(cursor.positions),
+    )
+    if not added:
+        await _move(tx, sender_id, cursor)
+
+
+async def _move(tx: Tx, sender_id: UUID, cursor: Cursor) -> None:
+    """Merge a cursor into the row of this minute: of each bucket the furthest position counts."""
+    row = await queries.lock_handover(
+        tx.conn, sender_id=sender_id, feed_epoch=cursor.epoch, now=tx.now
+    )
+    await queries.set_handover(
+        tx.conn,
+        sender_id=sender_id,
+        feed_epoch=cursor.epoch,
+        now=tx.now,
+        handed_at=max(row.handed_at, tx.now),
+        positions=list(map(max, row.positions, cursor.positions)),
     )
 
 

@@ -24,13 +24,18 @@ from prefsvc.suppression import MessageClass, parse_message_class
 
 @dataclass(frozen=True, slots=True)
 class Mailing:
-    """A mailing, and the cursor that its list was cut at."""
+    """A mailing, and the cursor that its list was cut at.
+
+    `head_positions` is how far the feed had come when it was registered, bucket by bucket. Whatever
+    is beyond was recorded afterwards, whichever process's clock says what.
+    """
 
     name: str
     cursor: Cursor
     topic: str | None
     message_class: MessageClass
     registered_at: datetime
+    head_positions: tuple[int, ...]
 
     def is_as(self, other: "Mailing") -> bool:
         """Say whether both are the same but for when they were registered."""
@@ -57,7 +62,8 @@ async def register(
     asked = suppressions.question(
         brand, sender.channel, topic=topic, message_class=message_class, purpose="message"
     )
-    made = Mailing(name, cursor, topic, asked.message_class, tx.now)
+    end = await suppressions.head(tx, brand)
+    made = Mailing(name, cursor, topic, asked.message_class, tx.now, end.positions)
     if await _registered(tx, sender.sender_id, made):
         return made, True
     known = await find(tx, brand, sender, name)
@@ -76,6 +82,7 @@ async def _registered(tx: Tx, sender_id: UUID, mailing: Mailing) -> bool:
         topic=mailing.topic,
         message_class=mailing.message_class,
         registered_at=mailing.registered_at,
+        head_positions=list(mailing.head_positions),
     )
     return row is not None
 
@@ -85,8 +92,12 @@ async def clearance(
 ) -> Clearance:
     """Say whether a mailing may go out now with the list it was cut from.
 
-    What its sender has acknowledged since does not help a list that was cut before.
+    Not while its sender has none itself. And what the sender has acknowledged since does not help a
+    list that was cut before.
     """
+    own = await senders.clearance(tx, obligations, brand, sender)
+    if not own.is_given:
+        return own
     as_listed = replace(sender, acknowledged=mailing.cursor)
     found = await senders.clearance(tx, obligations, brand, as_listed)
     if found.is_given:
@@ -129,4 +140,5 @@ def _mailing(
         row.topic,
         parse_message_class(row.message_class),
         row.registered_at,
+        tuple(row.head_positions),
     )

@@ -38,7 +38,7 @@ def asked_seconds(retry_after: str | None, now: datetime) -> float | None:
         return float(text[:9])
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # a year or a zone beyond every calendar
         return None
     # A date in an unknown zone (-0000) is meant in UTC.
     return max(0.0, (at.replace(tzinfo=at.tzinfo or UTC) - now).total_seconds())

@@ -20,6 +20,7 @@ from prefsvc.errors import Refusal, SentInTheFuture, UnknownMailing, UnknownTopi
 from prefsvc.installation import feed_epoch
 from prefsvc.mailings import Mailing
 from prefsvc.opt_outs import EARLIEST
+from prefsvc.pace import Pace
 from prefsvc.suppression import (
     LIFTING_SOURCES,
     MessageClass,
@@ -29,7 +30,7 @@ from prefsvc.suppression import (
     parse_act,
     parse_reason,
 )
-from prefsvc.verdict import Cut, Said, Send, Verdict, judge
+from prefsvc.verdict import SILENT, Cut, History, Said, Send, Verdict, judge
 from prefsvc.violations import Report, Violation
 
 
@@ -83,7 +84,7 @@ async def add(
     read = await _read(tx, report, lines, latest)
     messages = [one for one in read if isinstance(one, _Message)]
     histories = await _histories(tx, report.brand, {one.address_key for one in messages})
-    verdicts = [judge(histories.get(one.address_key, ()), one.send) for one in messages]
+    verdicts = await _judged(messages, histories)
     case_of = await _keep_violations(tx, report, messages, verdicts, histories)
     judged = iter(Judged(verdict, case_of.get(number)) for number, verdict in enumerate(verdicts))
     outcomes = [one if isinstance(one, Refusal) else next(judged) for one in read]
@@ -144,7 +145,8 @@ class _Reader:
         """Understand what was sent; what a line leaves open, its mailing says."""
         about = (one.topic, one.message_class)
         if mailing and one.topic in {None, mailing.topic}:
-            about = (mailing.topic, one.message_class or mailing.message_class)
+            # Not asked of the brand again: it may have dropped the topic since, its opt-outs stand.
+            return Question(mailing.topic or "", one.message_class or mailing.message_class)
         if about not in self.questions:
             self.questions[about] = suppressions.question(
                 self.report.brand,
@@ -157,15 +159,27 @@ class _Reader:
 
     def _cut(self, mailing: Mailing, bucket: int) -> Cut:
         is_ours = mailing.cursor.epoch == self.epoch
-        return Cut(mailing.registered_at, mailing.cursor.positions[bucket] if is_ours else None)
+        position = mailing.cursor.positions[bucket] if is_ours else None
+        return Cut(mailing.head_positions[bucket], position)
 
 
-async def _histories(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, list[Said]]:
+async def _judged(
+    messages: Iterable[_Message], histories: Mapping[bytes, History]
+) -> list[Verdict]:
+    verdicts, pace = [], Pace()
+    for one in messages:
+        history = histories.get(one.address_key, SILENT)
+        verdicts.append(judge(history, one.send))
+        await pace.after(1 + len(history.said))
+    return verdicts
+
+
+async def _histories(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, History]:
     """Read what these addresses said; most of a list never said anything, and cost a look."""
     by_bucket: dict[int, set[bytes]] = defaultdict(set)
     for key in keys:
         by_bucket[bucket_of(key)].add(key)
-    histories: dict[bytes, list[Said]] = defaultdict(list)
+    said: dict[bytes, list[Said]] = defaultdict(list)
     for bucket, wanted in sorted(by_bucket.items()):
         spoke = await queries.ever_suppressed(
             tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=sorted(wanted)
@@ -175,8 +189,8 @@ async def _histories(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict
         for row in await queries.histories(
             tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=spoke
         ):
-            histories[row.address_key].append(_said(row))
-    return histories
+            said[row.address_key].append(_said(row))
+    return {key: History.of(every) for key, every in said.items()}
 
 
 def _said(row: queries.HistoriesRow) -> Said:
@@ -189,7 +203,7 @@ def _said(row: queries.HistoriesRow) -> Said:
         event_id=row.event_id,
     )
     may_lift = row.source in LIFTING_SOURCES
-    return Said(state, may_lift, row.position, row.received_at, row.recorded_at)
+    return Said(state, may_lift, row.position, row.received_at)
 
 
 async def _keep_violations(
@@ -197,7 +211,7 @@ async def _keep_violations(
     report: Report,
     messages: Sequence[_Message],
     verdicts: Sequence[Verdict],
-    histories: Mapping[bytes, Sequence[Said]],
+    histories: Mapping[bytes, History],
 ) -> dict[int, UUID]:
     """Keep the violations; return the case of each by the number of its message."""
     found = {

@@ -89,6 +89,8 @@ class Settings(BaseSettings):
     """The largest send report, after its content encoding is undone."""
     sends_at_once_max: Positive = 4
     """The most send reports that are read at once; each keeps up to 64 MiB of verdicts."""
+    sends_per_sender_max: Positive = 2
+    """The most of them that are one sender's, so that none takes all the others' places."""
     sender_clock_ahead_seconds_max: Annotated[float, Field(ge=0)] = 60
     """How far a sender's clock may be ahead of ours; what was sent later still is refused."""
     feed_page_size_max: Positive = 10_000

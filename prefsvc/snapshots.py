@@ -1,7 +1,8 @@
 """Snapshots: every suppression of a channel at one cursor, streamed, provably whole.
 
 The last line tells how many lines came before it and their SHA-256, so that a truncated list is
-recognised and refused (RULES P-13).
+recognised and refused (RULES P-13). In NDJSON it also has the positions that the list goes up to: a
+reader of the feed sees from its first page on whether one is missing.
 """
 
 import csv
@@ -83,7 +84,13 @@ def _last_line(wanted: Wanted, written: Written, cursor: Cursor) -> bytes:
     sha256 = written.digest.hexdigest()
     if wanted.snapshot_format == "csv":
         return _csv(("#end", str(written.count), sha256, str(cursor)))
-    end = {"end": True, "count": written.count, "lines_sha256": sha256, "cursor": str(cursor)}
+    end = {
+        "end": True,
+        "count": written.count,
+        "lines_sha256": sha256,
+        "cursor": str(cursor),
+        "positions": [(bucket, at) for bucket, at in enumerate(cursor.positions) if at],
+    }
     return msgspec.json.encode(end) + b"\n"
 
 

@@ -13,9 +13,10 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
 from prefsvc.installation import feed_epoch
+from prefsvc.pace import Pace
 from prefsvc.sender import Sender
 from prefsvc.suppression import State
-from prefsvc.verdict import Said, Send, knew
+from prefsvc.verdict import History, Send, knew
 
 _BUCKET_BITS = 0x3F
 _VERSION_8 = 0x8 << 76  # RFC 9562: made from whatever its maker chose
@@ -31,7 +32,7 @@ class Violation:
     send: Send
     mailing: str | None
     state: State
-    history: Sequence[Said]
+    history: History
 
     @property
     def bucket(self) -> int:
@@ -112,7 +113,7 @@ async def _knowledge(tx: Tx, sender: Sender, found: Mapping[UUID, Violation]) ->
     From the newest back, so that the acknowledgement read for one serves all that follow it.
     """
     epoch = await feed_epoch(tx)
-    known = {}
+    known, pace = {}, Pace()
     newest_first = sorted(found.items(), key=lambda item: item[1].send.sent_at, reverse=True)
     last = await _acknowledged(tx, sender, newest_first[0][1])
     for key, one in newest_first:
@@ -121,6 +122,7 @@ async def _knowledge(tx: Tx, sender: Sender, found: Mapping[UUID, Violation]) ->
         # What was acknowledged in another history of the feed proves nothing about this one.
         position = last.positions[one.bucket] if last and last.feed_epoch == epoch else 0
         known[key] = Known(last, knew(one.history, one.send, position), _list_had_it(one))
+        await pace.after(2 * len(one.history.said))
     return known
 
 

@@ -122,6 +122,28 @@ def citus_can_run_it(one: Statement) -> Iterator[Finding]:
             yield one.finding(i, "rule 7", message)
 
 
+def values_hold_no_query(one: Statement) -> Iterator[Finding]:
+    """Rule 7: Citus refuses a subquery in an insert of values, in its conflict too."""
+    for start in one.find("insert", "into"):
+        _, _, after = one.name(start + 2)
+        after += 2 if one.key(after) == "as" else 0
+        after = one.after_list(after) if one.key(after) == "(" else after
+        if one.key(after) == "values":
+            for i in _selects(one, after):
+                yield one.finding(i, "rule 7", "no `select` in an insert of values: read it before")
+
+
+def _selects(one: Statement, start: int) -> Iterator[int]:
+    """Yield every `select` from a place to the end of the parentheses that it is in."""
+    depth = 0
+    for i in range(start, len(one.tokens)):
+        depth += {"(": 1, ")": -1}.get(one.key(i), 0)
+        if depth < 0:
+            return
+        if one.key(i) == "select":
+            yield i
+
+
 def no_node_local_signals(one: Statement) -> Iterator[Finding]:
     """Rule 8: LISTEN, NOTIFY and advisory locks reach one node only."""
     for i, token in enumerate(one.tokens):
@@ -179,8 +201,8 @@ def no_schema_changes(one: Statement) -> Iterator[Finding]:
 
 
 STATEMENT_RULES: tuple[Callable[[Statement], Iterator[Finding]], ...] = (
-    no_star, own_schema, no_clock, citus_can_run_it, no_node_local_signals,
-    no_session_settings, no_schema_changes,
+    no_star, own_schema, no_clock, citus_can_run_it, values_hold_no_query,
+    no_node_local_signals, no_session_settings, no_schema_changes,
 )  # fmt: skip
 RULES: tuple[Callable[[Case], Iterator[Finding]], ...] = (
     excuses_give_reasons, in_one_bucket, bucket_is_written, bucket_never_changes,

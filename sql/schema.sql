@@ -262,8 +262,9 @@ CREATE TABLE prefsvc.mailing (
     topic text,
     message_class text NOT NULL,
     registered_at timestamp with time zone NOT NULL,
+    head_positions bigint[] NOT NULL,
     CONSTRAINT mailing_class_is_known CHECK ((message_class = ANY (ARRAY['marketing'::text, 'transactional'::text, 'service'::text]))),
-    CONSTRAINT mailing_covers_every_bucket CHECK ((array_length(positions, 1) = 64))
+    CONSTRAINT mailing_covers_every_bucket CHECK (((array_length(positions, 1) = 64) AND (array_length(head_positions, 1) = 64)))
 );
 
 CREATE TABLE prefsvc.preference_event (
@@ -337,7 +338,8 @@ CREATE TABLE prefsvc.sender (
 CREATE TABLE prefsvc.sender_watch (
     sender_id uuid NOT NULL,
     spell_id uuid,
-    steps text[] NOT NULL
+    steps text[] NOT NULL,
+    feed_epoch uuid
 );
 
 CREATE TABLE prefsvc.short_link (

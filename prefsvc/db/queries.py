@@ -9,7 +9,7 @@ from prefsvc.db.batch import Batch
 from prefsvc.db.connection import Connection, Json, affected, every, only
 
 _BRAND_WATCHES = """\
-select w.sender_id, w.spell_id as "spell_id?", w.steps
+select w.sender_id, w.spell_id as "spell_id?", w.steps, w.feed_epoch as "feed_epoch?"
 from sender as s
 join sender_watch as w on w.sender_id = s.sender_id
 where s.brand_id = $1"""
@@ -22,6 +22,7 @@ class BrandWatchesRow:
     sender_id: UUID
     spell_id: UUID | None
     steps: list[str]
+    feed_epoch: UUID | None
 
 
 async def brand_watches(conn: Connection, *, brand_id: int) -> list[BrandWatchesRow]:
@@ -41,7 +42,7 @@ async def begin_watch(conn: Connection, *, sender_id: UUID) -> None:
 
 
 _LOCK_WATCH = """\
-select spell_id as "spell_id?", steps
+select spell_id as "spell_id?", steps, feed_epoch as "feed_epoch?"
 from sender_watch
 where sender_id = $1
 for update skip locked"""
@@ -53,6 +54,7 @@ class LockWatchRow:
 
     spell_id: UUID | None
     steps: list[str]
+    feed_epoch: UUID | None
 
 
 async def lock_watch(conn: Connection, *, sender_id: UUID) -> LockWatchRow | None:
@@ -61,17 +63,35 @@ async def lock_watch(conn: Connection, *, sender_id: UUID) -> LockWatchRow | Non
     return LockWatchRow(*row) if row else None
 
 
+_LAST_RAISED = """\
+select max(raised_at) as "raised_at?"
+from alarm
+where sender_id = $1 and spell_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class LastRaisedRow:
+    """A row of last_raised."""
+
+    raised_at: datetime | None
+
+
+async def last_raised(conn: Connection, *, sender_id: UUID, spell_id: UUID) -> LastRaisedRow:
+    """Say when the last alarm of a spell was raised; null where none was."""
+    return LastRaisedRow(*only(await conn.fetchrow(_LAST_RAISED, sender_id, spell_id)))
+
+
 _SET_WATCH = """\
 update sender_watch
-set spell_id = $1, steps = $2
-where sender_id = $3"""
+set spell_id = $1, steps = $2, feed_epoch = $3
+where sender_id = $4"""
 
 
 async def set_watch(
-    conn: Connection, *, spell_id: UUID | None, steps: list[str], sender_id: UUID
+    conn: Connection, *, spell_id: UUID | None, steps: list[str], feed_epoch: UUID, sender_id: UUID
 ) -> int:
     """Note which steps were alarmed for in a sender's spell; none, and no spell, after its recovery."""
-    return affected(await conn.execute(_SET_WATCH, spell_id, steps, sender_id))
+    return affected(await conn.execute(_SET_WATCH, spell_id, steps, feed_epoch, sender_id))
 
 
 _RAISE_ALARM = """\
@@ -237,6 +257,26 @@ _LOCK_BRANDS = "lock table brand in share row exclusive mode"
 async def lock_brands(conn: Connection) -> None:
     """Let one process at a time apply brands; readers are not disturbed."""
     await conn.execute(_LOCK_BRANDS)
+
+
+_LOCK_BRAND = """\
+select brand_id
+from brand
+where brand_id = $1
+for no key update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockBrandRow:
+    """A row of lock_brand."""
+
+    brand_id: int
+
+
+async def lock_brand(conn: Connection, *, brand_id: int) -> LockBrandRow | None:
+    """Lock one brand's row, so that what is counted under it is counted one after another."""
+    row = await conn.fetchrow(_LOCK_BRAND, brand_id)
+    return LockBrandRow(*row) if row else None
 
 
 _PUT_BRAND = """\
@@ -457,7 +497,7 @@ _CASE_NOTES = """\
 select note_id, noted_at, noted_by, note
 from case_note
 where case_id = $1
-order by noted_at, note_id
+order by noted_at desc, note_id desc
 limit $2"""
 
 
@@ -472,8 +512,20 @@ class CaseNotesRow:
 
 
 async def case_notes(conn: Connection, *, case_id: UUID, size: int) -> list[CaseNotesRow]:
-    """Read what was noted about a case, the oldest first."""
+    """Read what was noted about a case, the newest first."""
     return [CaseNotesRow(*row) for row in await conn.fetch(_CASE_NOTES, case_id, size)]
+
+
+_CASE_NOTE_COUNT = """\
+select count(*)
+from case_note
+where case_id = $1"""
+
+
+async def case_note_count(conn: Connection, *, case_id: UUID) -> int:
+    """Count what was noted about a case."""
+    value: int = only(await conn.fetchrow(_CASE_NOTE_COUNT, case_id))[0]
+    return value
 
 
 _CASE_VIOLATIONS = """\
@@ -853,36 +905,51 @@ async def pending_count(conn: Connection, *, endpoint_id: UUID, at_most: int) ->
     return value
 
 
-_DELIVERY_BACKLOG = """\
-select count(*) filter (where state = 'pending') as pending_count,
-    count(*) filter (where state = 'failed') as failed_count,
-    min(created_at) filter (where state = 'pending') as "oldest_at?"
+_PENDING_BACKLOG = """\
+select count(*) as pending_count, min(created_at) as "oldest_at?"
 from delivery
-where state in ('pending', 'failed')"""
+where state = 'pending'"""
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryBacklogRow:
-    """A row of delivery_backlog."""
+class PendingBacklogRow:
+    """A row of pending_backlog."""
 
     pending_count: int
-    failed_count: int
     oldest_at: datetime | None
 
 
-async def delivery_backlog(conn: Connection) -> DeliveryBacklogRow:
-    """Say how much is on its way, since when the oldest is, and how much failed and was not sent again."""
-    return DeliveryBacklogRow(*only(await conn.fetchrow(_DELIVERY_BACKLOG)))
+async def pending_backlog(conn: Connection) -> PendingBacklogRow:
+    """Say how much is on its way, and since when the oldest is."""
+    return PendingBacklogRow(*only(await conn.fetchrow(_PENDING_BACKLOG)))
+
+
+_FAILED_COUNT = """\
+select count(*) as failed_count
+from delivery
+where state = 'failed'"""
+
+
+async def failed_count(conn: Connection) -> int:
+    """Count what failed and was not sent again."""
+    value: int = only(await conn.fetchrow(_FAILED_COUNT))[0]
+    return value
 
 
 _FORGET_DELIVERIES = """\
 delete from delivery
-where state <> 'pending' and finished_at < $1"""
+where state <> 'pending' and delivery_id = any(array(
+    select d.delivery_id
+    from delivery as d
+    where d.state <> 'pending' and d.finished_at < $1
+    order by d.finished_at
+    limit $2
+))"""
 
 
-async def forget_deliveries(conn: Connection, *, before: datetime) -> int:
-    """Forget deliveries that came to their end long ago, with their attempts."""
-    return affected(await conn.execute(_FORGET_DELIVERIES, before))
+async def forget_deliveries(conn: Connection, *, before: datetime, size: int) -> int:
+    """Forget some deliveries that came to their end long ago, with their attempts."""
+    return affected(await conn.execute(_FORGET_DELIVERIES, before, size))
 
 
 _ADD_ENDPOINT = """\
@@ -1126,13 +1193,33 @@ async def rotate_endpoint(
 
 _DISABLE_ENDPOINT = """\
 update endpoint
-set disabled_at = $1, disabled_why = $2
-where endpoint_id = $3 and disabled_at is null"""
+set disabled_at = coalesce(disabled_at, $1), disabled_why = coalesce(disabled_why, $2)
+where endpoint_id = $3"""
 
 
 async def disable_endpoint(conn: Connection, *, now: datetime, why: str, endpoint_id: UUID) -> int:
-    """Disable an endpoint, unless that has happened."""
+    """Disable an endpoint, unless that has happened; its row is locked in either case."""
     return affected(await conn.execute(_DISABLE_ENDPOINT, now, why, endpoint_id))
+
+
+_LOCK_DISABLED = """\
+select disabled_why
+from endpoint
+where endpoint_id = $1 and disabled_at is not null
+for no key update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockDisabledRow:
+    """A row of lock_disabled."""
+
+    disabled_why: str
+
+
+async def lock_disabled(conn: Connection, *, endpoint_id: UUID) -> LockDisabledRow | None:
+    """Lock an endpoint that is disabled, and say why it is."""
+    row = await conn.fetchrow(_LOCK_DISABLED, endpoint_id)
+    return LockDisabledRow(*row) if row else None
 
 
 _DISABLE_ENDPOINTS_OF = """\
@@ -1240,22 +1327,62 @@ async def sealed_suppressions(
     ]
 
 
-_HAND_OVER = """\
+_ADD_HANDOVER = """\
 insert into handover (sender_id, feed_epoch, minute, handed_at, positions)
 values ($1, $2, date_trunc('minute', $3::timestamptz), $3, $4)
-on conflict (sender_id, feed_epoch, minute) do update set
-    handed_at = greatest(handover.handed_at, excluded.handed_at),
-    positions = (
-        select array_agg(greatest(handover.positions[n], excluded.positions[n]) order by n)
-        from generate_series(1, 64) as n
-    )"""
+on conflict (sender_id, feed_epoch, minute) do nothing"""
 
 
-async def hand_over(
+async def add_handover(
     conn: Connection, *, sender_id: UUID, feed_epoch: UUID, now: datetime, positions: list[int]
 ) -> int:
-    """Note that a sender was given everything up to these positions; within a minute the furthest count."""
-    return affected(await conn.execute(_HAND_OVER, sender_id, feed_epoch, now, positions))
+    """Note that a sender was given everything up to these positions, unless this minute has its row."""
+    return affected(await conn.execute(_ADD_HANDOVER, sender_id, feed_epoch, now, positions))
+
+
+_LOCK_HANDOVER = """\
+select handed_at, positions
+from handover
+where sender_id = $1 and feed_epoch = $2
+    and minute = date_trunc('minute', $3::timestamptz)
+for update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockHandoverRow:
+    """A row of lock_handover."""
+
+    handed_at: datetime
+    positions: list[int]
+
+
+async def lock_handover(
+    conn: Connection, *, sender_id: UUID, feed_epoch: UUID, now: datetime
+) -> LockHandoverRow:
+    """Lock the row of this minute, and read how far the sender had been told."""
+    return LockHandoverRow(*only(await conn.fetchrow(_LOCK_HANDOVER, sender_id, feed_epoch, now)))
+
+
+_SET_HANDOVER = """\
+update handover
+set handed_at = $1, positions = $2
+where sender_id = $3 and feed_epoch = $4
+    and minute = date_trunc('minute', $5::timestamptz)"""
+
+
+async def set_handover(
+    conn: Connection,
+    *,
+    handed_at: datetime,
+    positions: list[int],
+    sender_id: UUID,
+    feed_epoch: UUID,
+    now: datetime,
+) -> int:
+    """Move how far a sender had been told at the end of this minute."""
+    return affected(
+        await conn.execute(_SET_HANDOVER, handed_at, positions, sender_id, feed_epoch, now)
+    )
 
 
 _FIRST_HANDOVER = """\
@@ -2061,10 +2188,11 @@ async def short_link(
 
 _REGISTER_MAILING = """\
 insert into mailing (
-    sender_id, name, feed_epoch, positions, topic, message_class, registered_at
+    sender_id, name, feed_epoch, positions, topic, message_class, registered_at, head_positions
 )
 values (
-    $1, $2, $3, $4, $5, $6, $7
+    $1, $2, $3, $4, $5, $6, $7,
+    $8
 )
 on conflict (sender_id, name) do nothing
 returning name"""
@@ -2087,6 +2215,7 @@ async def register_mailing(
     topic: str | None,
     message_class: str,
     registered_at: datetime,
+    head_positions: list[int],
 ) -> RegisterMailingRow | None:
     """Register a mailing; nothing where the sender has one of that name."""
     row = await conn.fetchrow(
@@ -2098,12 +2227,13 @@ async def register_mailing(
         topic,
         message_class,
         registered_at,
+        head_positions,
     )
     return RegisterMailingRow(*row) if row else None
 
 
 _MAILINGS_NAMED = """\
-select name, feed_epoch, positions, topic as "topic?", message_class, registered_at
+select name, feed_epoch, positions, topic as "topic?", message_class, registered_at, head_positions
 from mailing
 where sender_id = $1 and name = any($2::text[])"""
 
@@ -2118,6 +2248,7 @@ class MailingsNamedRow:
     topic: str | None
     message_class: str
     registered_at: datetime
+    head_positions: list[int]
 
 
 async def mailings_named(
@@ -2128,7 +2259,7 @@ async def mailings_named(
 
 
 _NEWEST_MAILINGS = """\
-select name, feed_epoch, positions, topic as "topic?", message_class, registered_at
+select name, feed_epoch, positions, topic as "topic?", message_class, registered_at, head_positions
 from mailing
 where sender_id = $1
 order by registered_at desc, name
@@ -2145,6 +2276,7 @@ class NewestMailingsRow:
     topic: str | None
     message_class: str
     registered_at: datetime
+    head_positions: list[int]
 
 
 async def newest_mailings(
@@ -2177,7 +2309,7 @@ _LOCK_TOLD = """\
 select s.slug as "sender?", s.channel as "channel?"
 from endpoint as e
 left join sender as s on s.sender_id = e.sender_id
-where e.endpoint_id = $1 and e.disabled_at is null
+where e.endpoint_id = $1 and e.disabled_at is null and s.retired_at is null
 for update of e skip locked"""
 
 
@@ -2190,7 +2322,7 @@ class LockToldRow:
 
 
 async def lock_told(conn: Connection, *, endpoint_id: UUID) -> LockToldRow | None:
-    """Lock how far an endpoint was told of changes, and say whose it is; nothing while another process writes its notices, or while it is disabled."""
+    """Lock how far an endpoint was told of changes, and say whose it is; nothing while another process writes its notices, while it is disabled, or where its sender is retired."""
     row = await conn.fetchrow(_LOCK_TOLD, endpoint_id)
     return LockToldRow(*row) if row else None
 
@@ -2364,7 +2496,7 @@ _LOCK_SENDER = """\
 select acknowledged, acknowledged_epoch as "acknowledged_epoch?", acknowledged_at as "acknowledged_at?"
 from sender
 where sender_id = $1
-for update"""
+for no key update"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -2380,6 +2512,26 @@ async def lock_sender(conn: Connection, *, sender_id: UUID) -> LockSenderRow | N
     """Lock a sender's row, so that two acknowledgements cannot pass each other."""
     row = await conn.fetchrow(_LOCK_SENDER, sender_id)
     return LockSenderRow(*row) if row else None
+
+
+_LOCK_SERVING_SENDER = """\
+select sender_id
+from sender
+where sender_id = $1 and retired_at is null
+for no key update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockServingSenderRow:
+    """A row of lock_serving_sender."""
+
+    sender_id: UUID
+
+
+async def lock_serving_sender(conn: Connection, *, sender_id: UUID) -> LockServingSenderRow | None:
+    """Lock the row of a sender that is not retired."""
+    row = await conn.fetchrow(_LOCK_SERVING_SENDER, sender_id)
+    return LockServingSenderRow(*row) if row else None
 
 
 _SET_ACKNOWLEDGED = """\
@@ -2511,7 +2663,7 @@ async def ever_suppressed(
 
 _HISTORIES = """\
 select address_key, position, event_id, act, scope, topic, reason, source, sent_at as "sent_at?",
-    received_at, recorded_at, deadline_at as "deadline_at?"
+    received_at, deadline_at as "deadline_at?"
 from preference_event
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
     and act in ('opt_out', 'opt_in')"""
@@ -2531,7 +2683,6 @@ class HistoriesRow:
     source: str
     sent_at: datetime | None
     received_at: datetime
-    recorded_at: datetime
     deadline_at: datetime | None
 
 

@@ -7,6 +7,8 @@ A pattern is a row of places, parted by spaces:
   *             one word, whatever it is
   ...           up to four words, whatever they are, in the same clause
   ^  $          here a clause begins, or ends; `$|now`: it ends, or there is "now"
+  ,             here another clause may begin
+  !a|b          neither of these words comes next
   topic:offers  as `offers`, and it is what the request is about
 Matching goes from left to right. At each word the longest phrase wins and takes its words with it,
 so that "won't stop calling me" never reaches "stop calling me". A doubtful one takes its first word
@@ -33,7 +35,14 @@ _SURENESS: Final[Mapping[Kind, int]] = {
     "perhaps": 0,
 }
 
-_MARKS: Final = {"...": r"(?:[^. ]+ ){0,4}?", "*": r"[^. ]+ ", "^": r"(?<=\. )", "$": r"(?=\. )"}
+_MARKS: Final = {
+    "...": r"(?:[^. ]+ ){0,4}?",
+    "*": r"[^. ]+ ",
+    "^": r"(?<=\. )",
+    "$": r"(?=\. )",
+    ",": r"(?:\. )?",
+}
+_OTHER_THAN: Final = "!"
 _TOPIC: Final = "topic:"
 _CLASS: Final = re.compile(r"<(\w+)>")
 
@@ -108,12 +117,14 @@ class Grammar:
         alternatives = "|".join(
             _MARKS.get(words) or re.escape(words) for words in self._alternatives(place)
         )
+        if place.startswith(_OTHER_THAN):
+            return f"(?!{alternatives})"
         group = "?P<topic>" if place.startswith(_TOPIC) else "?:"
         return f"({group}{alternatives}){'?' if place.endswith('?') else ''}"
 
     def _alternatives(self, place: str) -> list[str]:
         """Return the alternatives of a place, the longest first: the longest phrase wins."""
-        said = place.removeprefix(_TOPIC).removesuffix("?").split("|")
+        said = place.removeprefix(_TOPIC).removeprefix(_OTHER_THAN).removesuffix("?").split("|")
         return sorted(map(self._row, said), key=len, reverse=True)
 
     def _row(self, said: str) -> str:

@@ -151,8 +151,9 @@ def _matters(documents: Documents, name: str, spelled: _Spelling) -> Iterator[st
     for document in documents.values():
         said = document.get("matters", {}).get(name, "")
         for words in expanded(said.replace(" ", "|"), document.get("words", {})).split("|"):
-            if "_" not in words:  # the parts of "this_number" say nothing by themselves
-                yield from spelled(words)
+            parts = spelled(words.replace("_", " "))
+            if len(parts) == 1:  # those of "this_number" and "rendez-vous" say nothing alone
+                yield from parts
 
 
 def _by_first(listed: Sequence[Words]) -> dict[str, list[Words]]:

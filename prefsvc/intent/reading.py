@@ -8,6 +8,7 @@ Rule 3: what lets messages flow again is read exactly as listed, and YES only as
 
 import re
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final, Literal
 
 from prefsvc.intent.courtesy import bare
@@ -98,7 +99,7 @@ def _by_phrases(
 
 
 def _surely(words: Sequence[str], found: Sequence[Found], known: Languages) -> Decision | None:
-    is_other_business = _is_other_business(words, known)
+    is_other_business = _is_other_business(words, known) and not _stop_stands_alone(words, known)
     stops = [
         one
         for one in _of_kind("stop", found)
@@ -147,6 +148,11 @@ def _names_texting(found: Found, known: Languages) -> bool:
 
 def _begins_with_stop(words: Sequence[str], known: Languages) -> bool:
     return any(" ".join(words[:length]) in known.by_itself for length in (1, 2))
+
+
+def _stop_stands_alone(words: Sequence[str], known: Languages) -> bool:
+    """Say whether the first clause is a stop word and nothing else: "Stop. My order came"."""
+    return " ".join(takewhile(lambda word: word != BREAK, words)) in known.by_itself
 
 
 def _ask(found: Found) -> Decision:

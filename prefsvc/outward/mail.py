@@ -47,13 +47,14 @@ async def send(settings: Settings, mail: EmailMessage) -> Answer:
     """Send a mail once; never raise for what the server or the network does."""
     try:
         await _hand_over(settings, mail)
-    except aiosmtplib.SMTPAuthenticationError as error:
-        # Our own account is wrong, which the operator mends: the mail can still go out then.
-        return Answer("refused", error.code)
     except aiosmtplib.SMTPRecipientsRefused as refusal:
         return _refused(refusal.recipients[0].code)
-    except aiosmtplib.SMTPResponseException as error:
+    except aiosmtplib.SMTPDataError as error:
         return _refused(error.code)
+    except aiosmtplib.SMTPResponseException as error:
+        # Whatever else is refused is ours (greeting, login, sender) and not the mailbox's: the
+        # operator mends it, and the mail can still go out then.
+        return Answer("refused", error.code)
     except (aiosmtplib.SMTPTimeoutError, TimeoutError):
         return Answer("timed_out")
     except (aiosmtplib.SMTPException, OSError):

@@ -17,6 +17,7 @@ from prefsvc.web.opt_out_api import explained, moment
 
 PAGE_DEFAULT = 100
 PAGE_MAX = 1000
+NOTES_SHOWN = 1000
 _STATES = ("open", "resolved")
 
 Words = Annotated[str, msgspec.Meta(min_length=1, max_length=4000, pattern="[^ \\t\\r\\n]")]
@@ -64,7 +65,8 @@ async def get_case(request: web.Request) -> web.Response:
     size, after = _size(given), _after(given)
     async with entry.service.database.read() as tx:
         case = await cases.find(tx, entry.brand, _case_id(request))
-        notes = await cases.notes(tx, case, size=PAGE_MAX)
+        notes = await cases.notes(tx, case, size=NOTES_SHOWN)
+        note_count = await cases.note_count(tx, case)
         page = await cases.violations(tx, case, after=after, size=size)
     following = str(page[-1].violation_id) if len(page) == size else None
     return answer(
@@ -72,6 +74,7 @@ async def get_case(request: web.Request) -> web.Response:
         | {
             "evidence": case.evidence,
             "notes": [_note_document(one) for one in notes],
+            "note_count": note_count,
             "violations": [_violation_document(one) for one in page],
             "next": following,
         }

@@ -69,7 +69,8 @@ async def get_endpoints(request: web.Request) -> web.Response:
     entry = await admitted(request, "operator", "sender")
     async with entry.service.database.read() as tx:
         found = await endpoints.every(tx, entry.brand, sender_id=entry.caller.sender_id)
-        documents = await _documents(tx, entry, found)
+        mine = [one for one in found if _is_open_to(entry, one)]
+        documents = await _documents(tx, entry, mine)
     return answer({"endpoints": documents})
 
 
@@ -108,15 +109,23 @@ async def post_secret(request: web.Request) -> web.Response:
 
 
 async def endpoint_of(tx: Tx, request: web.Request, entry: Entry) -> Endpoint:
-    """Return the endpoint of the path; another sender's is as unknown as one that is not there."""
+    """Return the endpoint of the path; one that is not the caller's is as unknown as none."""
     try:
         endpoint_id = UUID(request.match_info["endpoint_id"])
     except ValueError:
         raise UnknownEndpoint from None
     endpoint = await endpoints.find(tx, entry.brand, endpoint_id)
-    if entry.caller.role == "sender" and endpoint.sender_id != entry.caller.sender_id:
+    if not _is_open_to(entry, endpoint):
         raise UnknownEndpoint
     return endpoint
+
+
+def _is_open_to(entry: Entry, endpoint: Endpoint) -> bool:
+    """Say whether the caller may know of it: a sender only of its own, and of no alarms."""
+    if entry.caller.role == "operator":
+        return True
+    # Alarms about a sender are the operator's, though the endpoint is bound to the sender.
+    return endpoint.sender_id == entry.caller.sender_id and endpoint.events == ("suppression",)
 
 
 async def _documents(tx: Tx, entry: Entry, found: Sequence[Endpoint]) -> list[dict[str, Any]]:

@@ -28,17 +28,18 @@ class Splitter:
         """Return the lines that this chunk ends."""
         *whole, rest = (self.rest + chunk).split(b"\n")
         self.rest = rest[: LINE_BYTES_MAX + 1]
-        return [_line(one) for one in whole if one.strip()]
+        return [line for one in whole for line in _lines(one)]
 
     def end(self) -> list[Line]:
         """Return the last line, where nothing ended it."""
-        return [_line(self.rest)] if self.rest.strip() else []
+        return _lines(self.rest)
 
 
-def _line(line: bytes) -> Line:
+def _lines(line: bytes) -> list[Line]:
+    """Return the line, nothing if it is blank, or a refusal if it is longer than what is kept."""
     if len(line) > LINE_BYTES_MAX:
-        return BodyTooLarge(f"This line is longer than {LINE_BYTES_MAX} bytes.")
-    return line
+        return [BodyTooLarge(f"This line is longer than {LINE_BYTES_MAX} bytes.")]
+    return [line] if line.strip() else []
 
 
 async def chunks(

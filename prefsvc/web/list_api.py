@@ -200,6 +200,7 @@ class AcknowledgementBody(Strict, frozen=True, kw_only=True):
     end: bool = True
     count: int = 0
     lines_sha256: str = ""
+    positions: tuple[tuple[int, int], ...] = ()
 
 
 async def post_acknowledgement(request: web.Request) -> web.Response:

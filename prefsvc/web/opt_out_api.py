@@ -10,6 +10,7 @@ from aiohttp import web
 from prefsvc import heard, opt_outs
 from prefsvc.address import Address, Channel
 from prefsvc.brands import AppliedBrand
+from prefsvc.country import known_country
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
 from prefsvc.doors import count
@@ -21,7 +22,7 @@ from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import Reason, Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
-from prefsvc.web.body import Strict, answer, country_of, read_json
+from prefsvc.web.body import Strict, answer, read_json
 from prefsvc.web.idempotency import REPLAYED, Outcome, once, request_of
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
@@ -139,7 +140,7 @@ async def get_opt_out(request: web.Request) -> web.Response:
 
 def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
     addresses = [(body.channel, body.address), *((one.channel, one.address) for one in body.also)]
-    country = country_of(body.country)
+    country = _country(body.country)
     # A mailing tool may also pass on that somebody wants no more texts: whoever heard it says so.
     return [
         Act(
@@ -156,6 +157,11 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
         )
         for channel, address in addresses
     ]
+
+
+def _country(given: str | None) -> str | None:
+    """Understand a country; what is none says nothing, and the opt-out counts (promise 3)."""
+    return known_country(given.strip().upper()) if given else None
 
 
 def scope_of(

@@ -47,6 +47,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.TargetForbidden: 422,
     errors.TooBusy: 503,
     errors.TooManyEndpoints: 409,
+    errors.SenderRetired: 409,
     errors.UndoTooLate: 409,
     errors.UnknownAlarm: 404,
     errors.UnknownBrand: 404,

@@ -48,9 +48,11 @@ async def post_sends(request: web.Request) -> web.StreamResponse:
     """POST /v1/brands/{brand}/sends: a line of JSON for each message, and one back for each."""
     entry = await admitted(request, "sender", "operator")
     given = query(request, "sender")
-    async with turn(entry.service, entry.service.reports):
-        async with entry.service.database.read() as tx:
-            sender = await sender_named(tx, entry, given.get("sender"))
+    service = entry.service
+    async with service.database.read() as tx:
+        sender = await sender_named(tx, entry, given.get("sender"))
+    places = service.reports_of[sender.sender_id]
+    async with turn(service, places), turn(service, service.reports):
         answer = Answer()
         finished = await _read(request, entry, Report(entry.brand, sender), answer)
         return await _answered(request, entry, finished, answer)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -27,6 +27,7 @@ from prefsvc.outward.webhook import Webhooks, webhooks
 log = structlog.get_logger()
 
 _chance: Final = SystemRandom()
+_FORGOTTEN_AT_ONCE: Final = 1000  # so that no transaction is long, however much is to be forgotten
 
 
 @dataclass(slots=True)
@@ -40,8 +41,14 @@ class Courier:
 
     async def begin(self) -> None:
         """Claim what is due and there is room for, and begin to send it."""
+        async with self.service.database.read() as tx:
+            due = await endpoints.due(tx)
+        await self._give_up(one.endpoint_id for one in due if one.disabled_at)
+        working = [one for one in due if not one.disabled_at]
+        if not working:
+            return
         async with self.service.database.transaction() as tx:
-            claimed = await self._claim(tx)
+            claimed = await self._claim(tx, working)
         for endpoint, delivery in claimed:
             task = asyncio.create_task(self._deliver(endpoint, delivery), name="delivery")
             self.underway[task] = endpoint.endpoint_id
@@ -60,18 +67,19 @@ class Courier:
             task.cancel()
         await asyncio.gather(*self.underway, return_exceptions=True)
 
-    async def _claim(self, tx: Tx) -> list[tuple[Endpoint, Delivery]]:
+    async def _give_up(self, disabled: Iterable[UUID]) -> None:
+        # One order and a transaction each, so that two processes cannot wait for each other.
+        for endpoint_id in sorted(disabled):
+            async with self.service.database.transaction() as tx:
+                await endpoints.give_up_disabled(tx, endpoint_id)
+
+    async def _claim(self, tx: Tx, due: list[Endpoint]) -> list[tuple[Endpoint, Delivery]]:
         settings = self.service.settings
         room = settings.deliveries_at_once_max - len(self.underway)
         busy = Counter(self.underway.values())
-        due = await endpoints.due(tx) if room else []
         _chance.shuffle(due)  # so that where there is little room, none is always the last
         claimed: list[tuple[Endpoint, Delivery]] = []
         for endpoint in due:
-            if endpoint.disabled_why:
-                # It was disabled at the very moment when something was put on its way there.
-                await endpoints.give_up(tx, endpoint.endpoint_id, endpoint.disabled_why)
-                continue
             here = settings.deliveries_per_endpoint_max - busy[endpoint.endpoint_id]
             at_most = min(here, room - len(claimed))
             if at_most > 0:
@@ -83,9 +91,8 @@ class Courier:
         del self.underway[task]
         self.service.enqueued.set()  # there is room again
         if not task.cancelled() and (error := task.exception()):
-            # Nothing was written down, so the delivery is sent again when our claim runs out.
-            metrics.LOOP_FAULTS.labels("deliveries").inc()
-            log.error("delivery_fault", kind=type(error).__name__)
+            # What was not written down is sent again when our claim runs out.
+            _count_fault(error)
 
     async def _deliver(self, endpoint: Endpoint, delivery: Delivery) -> None:
         at, started = self.service.now(), perf_counter()
@@ -93,8 +100,6 @@ class Courier:
         attempt = Attempt(at, round((perf_counter() - started) * 1000), answer)
         async with self.service.database.transaction() as tx:
             state = await deliveries.end(tx, self.service.settings, endpoint, delivery, attempt)
-            if state == "delivered" and delivery.notice.type == notices.CHANGED:
-                await told_by_notice.note(tx, endpoint, delivery.notice.data)
         metrics.DELIVERY_ATTEMPTS.labels(endpoint.kind, answer.outcome).inc()
         log.info(
             "delivery_attempt",
@@ -105,6 +110,10 @@ class Courier:
             status=answer.status,
             state=state,
         )
+        if state == "delivered" and delivery.notice.type == notices.CHANGED:
+            # By itself: it is delivered, whatever becomes of this.
+            async with self.service.database.transaction() as tx:
+                await told_by_notice.note(tx, endpoint, delivery.notice.data)
 
     async def _send(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
         settings = self.service.settings
@@ -118,6 +127,9 @@ class Courier:
                 )
         except TimeoutError:
             return Answer("timed_out")
+        except Exception as error:  # noqa: BLE001 - else it would be tried for ever, uncounted
+            _count_fault(error)
+            return Answer("not_made")
 
     async def _post(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
         try:
@@ -141,6 +153,11 @@ class Courier:
             return await notices.body_of(tx, self.service.vault, endpoint, delivery.notice.data)
 
 
+def _count_fault(error: BaseException) -> None:
+    metrics.LOOP_FAULTS.labels("deliveries").inc()
+    log.error("delivery_fault", kind=type(error).__name__)
+
+
 @asynccontextmanager
 async def courier(service: Service) -> AsyncIterator[Courier]:
     """Open the clients that deliveries go out by; at the end, finish what is underway."""
@@ -155,10 +172,20 @@ async def courier(service: Service) -> AsyncIterator[Courier]:
 async def count_backlog(service: Service) -> None:
     """Count what waits and what failed, and forget what came to its end long ago."""
     before = service.now() - timedelta(days=service.settings.delivery_log_days)
-    async with service.database.transaction() as tx:
-        await queries.forget_deliveries(tx.conn, before=before)
-        backlog = await queries.delivery_backlog(tx.conn)
+    await _forget(service, before)
+    async with service.database.read() as tx:
+        backlog = await queries.pending_backlog(tx.conn)
+        failed_count = await queries.failed_count(tx.conn)
     metrics.DELIVERIES_PENDING.set(backlog.pending_count)
-    metrics.DELIVERIES_FAILED.set(backlog.failed_count)
+    metrics.DELIVERIES_FAILED.set(failed_count)
     oldest = (service.now() - backlog.oldest_at).total_seconds() if backlog.oldest_at else 0
     metrics.DELIVERY_OLDEST.set(max(0, oldest))
+
+
+async def _forget(service: Service, before: datetime) -> None:
+    forgotten = _FORGOTTEN_AT_ONCE
+    while forgotten == _FORGOTTEN_AT_ONCE:
+        async with service.database.transaction() as tx:
+            forgotten = await queries.forget_deliveries(
+                tx.conn, before=before, size=_FORGOTTEN_AT_ONCE
+            )

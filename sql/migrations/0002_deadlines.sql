@@ -42,16 +42,19 @@ select prefsvc.distribute('handover', 'reference', '', '');
 
 -- A mailing and the cursor that its list was cut at: what it knew.
 create table prefsvc.mailing (
-    sender_id     uuid not null,
-    name          text not null,
-    feed_epoch    uuid not null,
-    positions     bigint[] not null,
-    topic         text,
-    message_class text not null,
-    registered_at timestamptz not null,
+    sender_id      uuid not null,
+    name           text not null,
+    feed_epoch     uuid not null,
+    positions      bigint[] not null,
+    topic          text,
+    message_class  text not null,
+    registered_at  timestamptz not null,
+    -- How far the feed had come by then: what is beyond was recorded afterwards, whatever clocks say.
+    head_positions bigint[] not null,
     constraint mailing_pkey primary key (sender_id, name),
     constraint mailing_sender_exists foreign key (sender_id) references prefsvc.sender (sender_id),
-    constraint mailing_covers_every_bucket check (array_length(positions, 1) = 64),
+    constraint mailing_covers_every_bucket
+        check (array_length(positions, 1) = 64 and array_length(head_positions, 1) = 64),
     constraint mailing_class_is_known check (message_class in ('marketing', 'transactional', 'service'))
 );
 select prefsvc.distribute('mailing', 'reference', '', '');
@@ -144,9 +147,11 @@ create index violation_of_a_case on prefsvc.violation (case_id, sent_at, violati
 
 -- Which steps of its clock an alarm was raised for, since the sender was last in order.
 create table prefsvc.sender_watch (
-    sender_id uuid not null,
-    spell_id  uuid,
-    steps     text[] not null,
+    sender_id  uuid not null,
+    spell_id   uuid,
+    steps      text[] not null,
+    -- The history that the steps were passed in: after a restore every clock begins anew.
+    feed_epoch uuid,
     constraint sender_watch_pkey primary key (sender_id)
 );
 select prefsvc.distribute('sender_watch', 'local', '', '');

@@ -1,6 +1,6 @@
 -- name: brand_watches :many
 -- Read which steps of their clocks a brand's senders were alarmed for.
-select w.sender_id, w.spell_id as "spell_id?", w.steps
+select w.sender_id, w.spell_id as "spell_id?", w.steps, w.feed_epoch as "feed_epoch?"
 from sender as s
 join sender_watch as w on w.sender_id = s.sender_id
 where s.brand_id = :brand_id
@@ -13,15 +13,21 @@ on conflict (sender_id) do nothing
 
 -- name: lock_watch :maybe
 -- Lock what is known of a sender's spell; nothing while another process has it in hand.
-select spell_id as "spell_id?", steps
+select spell_id as "spell_id?", steps, feed_epoch as "feed_epoch?"
 from sender_watch
 where sender_id = :sender_id
 for update skip locked
 
+-- name: last_raised :one
+-- Say when the last alarm of a spell was raised; null where none was.
+select max(raised_at) as "raised_at?"
+from alarm
+where sender_id = :sender_id and spell_id = :spell_id
+
 -- name: set_watch :count
 -- Note which steps were alarmed for in a sender's spell; none, and no spell, after its recovery.
 update sender_watch
-set spell_id = :spell_id?, steps = :steps
+set spell_id = :spell_id?, steps = :steps, feed_epoch = :feed_epoch
 where sender_id = :sender_id
 
 -- name: raise_alarm :maybe

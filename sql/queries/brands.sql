@@ -8,6 +8,13 @@ order by slug
 -- Let one process at a time apply brands; readers are not disturbed.
 lock table brand in share row exclusive mode
 
+-- name: lock_brand :maybe
+-- Lock one brand's row, so that what is counted under it is counted one after another.
+select brand_id
+from brand
+where brand_id = :brand_id
+for no key update
+
 -- name: put_brand :execute
 -- Apply a brand's definition; its number stays the first one it was given.
 insert into brand (brand_id, slug, definition, applied_at)

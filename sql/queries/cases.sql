@@ -54,12 +54,18 @@ insert into case_note (case_id, note_id, noted_at, noted_by, note)
 values (:case_id, :note_id, :noted_at, :noted_by, :note)
 
 -- name: case_notes :many
--- Read what was noted about a case, the oldest first.
+-- Read what was noted about a case, the newest first.
 select note_id, noted_at, noted_by, note
 from case_note
 where case_id = :case_id
-order by noted_at, note_id
+order by noted_at desc, note_id desc
 limit :size
+
+-- name: case_note_count :value
+-- Count what was noted about a case.
+select count(*)
+from case_note
+where case_id = :case_id
 
 -- name: case_violations :many
 -- Read violations of a case in the order they were sent, each with its opt-out as the ledger has it.

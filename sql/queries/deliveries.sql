@@ -104,15 +104,25 @@ from (
     limit :at_most
 ) as pending
 
--- name: delivery_backlog :one
--- Say how much is on its way, since when the oldest is, and how much failed and was not sent again.
-select count(*) filter (where state = 'pending') as pending_count,
-    count(*) filter (where state = 'failed') as failed_count,
-    min(created_at) filter (where state = 'pending') as "oldest_at?"
+-- name: pending_backlog :one
+-- Say how much is on its way, and since when the oldest is.
+select count(*) as pending_count, min(created_at) as "oldest_at?"
 from delivery
-where state in ('pending', 'failed')
+where state = 'pending'
+
+-- name: failed_count :value
+-- Count what failed and was not sent again.
+select count(*) as failed_count
+from delivery
+where state = 'failed'
 
 -- name: forget_deliveries :count
--- Forget deliveries that came to their end long ago, with their attempts.
+-- Forget some deliveries that came to their end long ago, with their attempts.
 delete from delivery
-where state <> 'pending' and finished_at < :before
+where state <> 'pending' and delivery_id = any(array(
+    select d.delivery_id
+    from delivery as d
+    where d.state <> 'pending' and d.finished_at < :before
+    order by d.finished_at
+    limit :size
+))

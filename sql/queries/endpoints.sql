@@ -68,10 +68,17 @@ set sealed_secret = :sealed_secret, previous_sealed_secret = sealed_secret,
 where endpoint_id = :endpoint_id and kind = 'webhook'
 
 -- name: disable_endpoint :count
--- Disable an endpoint, unless that has happened.
+-- Disable an endpoint, unless that has happened; its row is locked in either case.
 update endpoint
-set disabled_at = :now, disabled_why = :why
-where endpoint_id = :endpoint_id and disabled_at is null
+set disabled_at = coalesce(disabled_at, :now), disabled_why = coalesce(disabled_why, :why)
+where endpoint_id = :endpoint_id
+
+-- name: lock_disabled :maybe
+-- Lock an endpoint that is disabled, and say why it is.
+select disabled_why
+from endpoint
+where endpoint_id = :endpoint_id and disabled_at is not null
+for no key update
 
 -- name: disable_endpoints_of :count
 -- Disable every endpoint of a sender.

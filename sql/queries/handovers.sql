@@ -1,13 +1,23 @@
--- name: hand_over :count
--- Note that a sender was given everything up to these positions; within a minute the furthest count.
+-- name: add_handover :count
+-- Note that a sender was given everything up to these positions, unless this minute has its row.
 insert into handover (sender_id, feed_epoch, minute, handed_at, positions)
 values (:sender_id, :feed_epoch, date_trunc('minute', :now::timestamptz), :now, :positions)
-on conflict (sender_id, feed_epoch, minute) do update set
-    handed_at = greatest(handover.handed_at, excluded.handed_at),
-    positions = (
-        select array_agg(greatest(handover.positions[n], excluded.positions[n]) order by n)
-        from generate_series(1, 64) as n
-    )
+on conflict (sender_id, feed_epoch, minute) do nothing
+
+-- name: lock_handover :one
+-- Lock the row of this minute, and read how far the sender had been told.
+select handed_at, positions
+from handover
+where sender_id = :sender_id and feed_epoch = :feed_epoch
+    and minute = date_trunc('minute', :now::timestamptz)
+for update
+
+-- name: set_handover :count
+-- Move how far a sender had been told at the end of this minute.
+update handover
+set handed_at = :handed_at, positions = :positions
+where sender_id = :sender_id and feed_epoch = :feed_epoch
+    and minute = date_trunc('minute', :now::timestamptz)
 
 -- name: first_handover :value
 -- Read when a sender was first given a position of a bucket, looking between two moments.

@@ -7,11 +7,11 @@ order by brand_id
 
 -- name: lock_told :maybe
 -- Lock how far an endpoint was told of changes, and say whose it is; nothing while another process
--- writes its notices, or while it is disabled.
+-- writes its notices, while it is disabled, or where its sender is retired.
 select s.slug as "sender?", s.channel as "channel?"
 from endpoint as e
 left join sender as s on s.sender_id = e.sender_id
-where e.endpoint_id = :endpoint_id and e.disabled_at is null
+where e.endpoint_id = :endpoint_id and e.disabled_at is null and s.retired_at is null
 for update of e skip locked
 
 -- name: set_told :count

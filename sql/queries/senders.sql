@@ -31,7 +31,14 @@ where sender_id = :sender_id and retired_at is null
 select acknowledged, acknowledged_epoch as "acknowledged_epoch?", acknowledged_at as "acknowledged_at?"
 from sender
 where sender_id = :sender_id
-for update
+for no key update
+
+-- name: lock_serving_sender :maybe
+-- Lock the row of a sender that is not retired.
+select sender_id
+from sender
+where sender_id = :sender_id and retired_at is null
+for no key update
 
 -- name: set_acknowledged :count
 -- Move what a sender has acknowledged.

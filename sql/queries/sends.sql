@@ -7,7 +7,7 @@ where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_k
 -- name: histories :many
 -- Read all that was said by these addresses of one brand and bucket.
 select address_key, position, event_id, act, scope, topic, reason, source, sent_at as "sent_at?",
-    received_at, recorded_at, deadline_at as "deadline_at?"
+    received_at, deadline_at as "deadline_at?"
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
     and act in ('opt_out', 'opt_in')

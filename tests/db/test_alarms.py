@@ -93,6 +93,31 @@ async def test_any_number_of_processes_raise_one_alarm(service, clock, database_
     assert len(await notices(service)) == len(await case_rows(service)) == 3
 
 
+async def test_processes_whose_clocks_are_apart_raise_one_alarm_and_no_recovery(
+    service, clock, database_url
+):
+    await add_sender(service)
+    made = await stop(service)
+
+    def behind():
+        return clock() - timedelta(seconds=2)
+
+    async with app.opened(service.settings, service.vault, database_url, clock=behind) as late:
+        for step_at in (made.received_at + timedelta(days=5), made.deadline_at):
+            clock.stop(step_at + timedelta(seconds=1))
+            for _ in range(3):
+                await rounds(service)
+                await rounds(late)
+        assert [step for _, step in await raised(service)] == ["target", "overdue"]
+        [case] = await case_rows(service)
+        assert case["recovered_at"] is None
+        clock.move(minutes=1)
+        await catch_up(late)
+        await rounds(late)
+        await rounds(service)
+    assert [step for _, step in await raised(service)] == ["target", "overdue", "recovery"]
+
+
 class PulledPlugError(Exception):
     """The process ends here."""
 
@@ -162,6 +187,22 @@ async def test_who_is_overdue_again_is_told_again_though_never_wholly_in_order(s
     assert case["recovered_at"] is None
 
 
+async def test_one_catching_up_in_parts_is_one_recovery(service, clock):
+    await add_sender(service)
+    await stop(service, received_at=service.now() - timedelta(days=11))
+    await rounds(service)
+    await catch_up(service)
+    await stop(service, BOB, received_at=service.now() - timedelta(days=6))
+    await rounds(service)
+    await catch_up(service)
+    await rounds(service, 2)
+    assert [step for _, step in await raised(service)] == ["overdue", "recovery"]
+    await stop(service, "carol@example.org")
+    clock.move(days=6)
+    await rounds(service, 2)
+    assert [step for _, step in await raised(service)] == ["overdue", "recovery", "target"]
+
+
 async def test_a_sender_that_is_overdue_has_a_case_with_its_evidence(service, clock):
     await add_sender(service)
     made = await stop(service)
@@ -193,19 +234,41 @@ async def test_a_sender_that_never_acknowledged_has_one_window_from_its_beginnin
     assert await raised(service) == [("mailer", "overdue")]
 
 
+async def restore(service):
+    async with service.database.transaction() as tx:
+        [history] = await tx.conn.fetchrow("select server_history from installation")
+        await installation.begin_epoch(tx, previous_history=history, history="another/1")
+
+
 async def test_a_restored_register_is_no_recovery(service, clock):
     await add_sender(service)
     await stop(service)
     clock.move(days=60)
     await rounds(service)
-    async with service.database.transaction() as tx:
-        [history] = await tx.conn.fetchrow("select server_history from installation")
-        await installation.begin_epoch(tx, previous_history=history, history="another/1")
+    await restore(service)
     await rounds(service, 2)
     assert await raised(service) == [("mailer", "overdue")]
     await catch_up(service)
     await rounds(service)
     assert await raised(service) == [("mailer", "overdue"), ("mailer", "recovery")]
+
+
+async def test_who_was_overdue_is_so_again_when_its_grace_after_a_restore_is_over(service, clock):
+    await add_sender(service)
+    await stop(service)
+    clock.move(days=60)
+    await rounds(service)
+    await restore(service)
+    await rounds(service)
+    clock.move(days=60)
+    await rounds(service, 3)
+    steps = [step for _, step in await raised(service)]
+    assert steps == ["overdue", "overdue"]
+    [case] = await case_rows(service)
+    assert case["recovered_at"] is None
+    await catch_up(service)
+    await rounds(service, 2)
+    assert [step for _, step in await raised(service)] == [*steps, "recovery"]
 
 
 async def test_what_is_owed_on_another_channel_is_no_reason(service, clock):

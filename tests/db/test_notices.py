@@ -146,6 +146,15 @@ async def test_a_disabled_endpoint_goes_on_from_where_it_was(service):
     assert await opt_out_ids(service) == [str(made.event_id)]
 
 
+async def test_of_a_retired_sender_nothing_is_written(service):
+    await add_sender(service)
+    await add_endpoint(service, "suppression", sender="mailer")
+    await service.database.pool.execute("update sender set retired_at = now()")
+    await record(service, act(service, ANN))
+    await write_all(service)
+    assert await written(service) == []
+
+
 async def test_a_notice_of_another_history_says_so_instead_of_naming_others(service):
     made = await add_endpoint(service, "suppression")
     await record(service, act(service, address_in(service, 7)))

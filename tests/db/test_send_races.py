@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from prefsvc import cases, opt_outs, senders, sends
+from prefsvc import cases, mailings, opt_outs, senders, sends, suppressions, verdict
 from prefsvc.address import Address
 from prefsvc.recipients import Recipient
 from prefsvc.sends import Reported
+from prefsvc.suppression import decide
 from prefsvc.violations import Report
 from tests.support.cast import ANN, BOB
 from tests.support.register import act, record
@@ -37,8 +38,8 @@ async def late(service, clock):
     return at
 
 
-def message(service, address, at, **more):
-    recipient = Recipient.of(Address.for_opt_out("email", address), service.vault)
+def message(service, address, at, *, channel="email", **more):
+    recipient = Recipient.of(Address.for_opt_out(channel, address), service.vault)
     more = {"topic": None, "message_class": None, "mailing": None} | more
     return Reported(recipient.address_key, at, **more)
 
@@ -106,6 +107,60 @@ async def test_a_report_beside_an_opt_out_that_commits_is_judged_by_what_was_sai
         [before] = await reported(service, sender, message(service, ANN, sent_at))
     [after] = await reported(service, sender, message(service, ANN, sent_at))
     assert (before.verdict.kind, after.verdict.kind) == ("clear", "violation")
+
+
+async def test_a_list_lacks_what_was_recorded_after_its_registration_whatever_a_clock_says(
+    service, clock
+):
+    """The process that records is an hour behind the one that registered the mailing."""
+    brand = service.book.get("acme")
+    clock.stop(service.now())
+    async with service.database.transaction() as tx:
+        printer = await senders.add(tx, brand, "printer", "post")
+        cursor = await suppressions.head(tx, brand)
+        await mailings.register(tx, brand, printer, "catalogue", cursor)
+    clock.move(hours=-1)
+    [said] = await record(service, act(service, "household-7", channel="post"))
+    clock.move(hours=1)
+    async with service.database.transaction() as tx:
+        await mailings.register(tx, brand, printer, "reprint", cursor)
+    at = said.deadline_at + timedelta(days=1)
+    clock.stop(at)
+    letters = [
+        message(service, "household-7", at, channel="post", mailing=name)
+        for name in ("catalogue", "reprint")
+    ]
+    found = await reported(service, printer, *letters)
+    assert [one.verdict.kind for one in found] == ["in_flight", "violation"]
+
+
+async def test_a_long_history_is_judged_in_turns_with_everything_else(
+    service, sender, clock, monkeypatch
+):
+    """Between two turns of the loop no more is replayed than a few histories of the common kind."""
+    clock.stop(service.now())
+    hours = [clock() - timedelta(days=90, hours=-number) for number in range(300)]
+    await record(service, *[act(service, ANN, received_at=at) for at in hours])
+    replayed = turned = longest = 0
+
+    def counting(*given, **more):
+        nonlocal replayed
+        replayed += 1
+        return decide(*given, **more)
+
+    async def turn():
+        nonlocal turned, longest
+        while True:
+            longest, turned = max(longest, replayed - turned), replayed
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(verdict, "decide", counting)
+    turning = asyncio.create_task(turn())
+    found = await reported(service, sender, *[message(service, ANN, at) for at in hours * 2])
+    turning.cancel()
+    assert {one.verdict.kind for one in found} == {"in_flight", "violation"}
+    assert replayed > 10 * longest > 0
+    assert longest < 2000
 
 
 async def test_a_violation_beside_the_resolution_of_its_case_is_in_one_case_or_a_new_one(

@@ -320,6 +320,77 @@ async def test_with_another_sealing_key_nothing_goes_out_unsigned(office):
     assert office.receiver.arrived == []
 
 
+async def test_what_cannot_be_written_is_counted_and_ends_with_the_schedule(office, clock):
+    await send(office.service, notice_type="suppression.changed")  # it has none of its data
+    for attempts in range(1, 10):
+        one = await office.logged(attempts=attempts)
+        clock.move(seconds=wait_of(one))
+    one = await office.logged(state="failed")
+    assert {attempt["outcome"] for attempt in one["attempts"]} == {"not_made"}
+    assert "not_made" in one["failed_why"]
+    assert office.receiver.arrived == []
+
+
+async def test_disabled_endpoints_are_given_up_one_after_another(office, clock):
+    """Whoever has the last of them in hand meanwhile waits for none of the others."""
+    pool = office.service.database.pool
+    for _ in range(5):
+        await add_endpoint(office.client, office.headers, url=office.receiver.url)
+    faults = metrics.LOOP_FAULTS.labels("deliveries")._value.get()
+    async with office.service.database.transaction() as tx:
+        brand = office.service.book.get("acme")
+        await deliveries.enqueue(
+            tx, await endpoints.every(tx, brand), Notice("alarm.half", tx.now, {})
+        )
+        await tx.conn.execute("update delivery set next_attempt_at = created_at + interval '1 h'")
+        await tx.conn.execute("update endpoint set disabled_at = now(), disabled_why = 'a test'")
+    locking = "select 1 from delivery order by endpoint_id desc {} for update"
+    async with office.service.database.transaction() as tx:
+        await tx.conn.execute(locking.format("limit 1"))
+        clock.move(hours=2)
+        office.service.enqueued.set()
+        await until(lambda: pool.fetchval("select true from pg_locks where not granted limit 1"))
+        await tx.conn.execute(locking.format("offset 1"))
+    await until(lambda: _are_given_up(office))
+    assert metrics.LOOP_FAULTS.labels("deliveries")._value.get() == faults
+
+
+async def _are_given_up(office):
+    return not await office.service.database.pool.fetchval(
+        "select count(*) from delivery where state <> 'failed'"
+    )
+
+
+async def test_an_endpoint_that_was_enabled_meanwhile_is_not_given_up(office):
+    office.receiver.answers = [500]
+    await send(office.service)
+    await office.logged(attempts=1)
+    async with office.service.database.transaction() as tx:
+        brand = office.service.book.get("acme")
+        [endpoint] = await endpoints.every(tx, brand)
+        await endpoints.give_up_disabled(tx, endpoint.endpoint_id)
+    [one] = await office.log()
+    assert one["state"] == "pending"
+
+
+async def test_an_endpoint_keeps_the_first_reason_for_which_it_was_disabled(office):
+    async with office.service.database.transaction() as tx:
+        [endpoint] = await endpoints.every(tx, office.service.book.get("acme"))
+        for why in ("the first", "the second"):
+            await endpoints.disable(tx, endpoint.endpoint_id, why)
+    reply = await office.call("GET")
+    assert (await reply.json())["disabled_why"] == "the first"
+
+
+async def test_however_much_is_to_be_forgotten_it_is_in_pieces(office, clock, monkeypatch):
+    monkeypatch.setattr(work, "_FORGOTTEN_AT_ONCE", 2)
+    await send(office.service, count=5)
+    await until(lambda: _is_all_delivered(office))
+    clock.move(days=31)
+    await work.count_backlog(office.service)
+    assert await office.log() == []
+
+
 async def test_what_ended_long_ago_is_forgotten_and_what_is_pending_is_not(office, clock):
     await send(office.service)
     await office.logged(state="delivered")

@@ -23,13 +23,18 @@ MAILBOX = "alarms@example.org"
 
 @dataclass
 class PostOffice:
-    """A mail server: what it answers to a recipient and to a mail, and what it took."""
+    """A mail server: what it answers to a sender, a recipient and a mail, and what it took."""
 
     port: int = 0
+    to_sender: str = "250 ok"
     to_recipient: str = "250 ok"
     to_mail: str = "250 ok"
     taken: list = field(default_factory=list)
     logins: list = field(default_factory=list)
+
+    async def handle_MAIL(self, server, session, envelope, address, options):  # noqa: ARG002, N802
+        envelope.mail_from = address
+        return self.to_sender
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: ARG002, N802
         if self.to_recipient.startswith("250"):
@@ -103,13 +108,39 @@ async def test_a_notice_arrives_as_plain_text_that_nobodys_absence_answers(offic
         ("550 no such mailbox", "rejected", 550),
     ],
 )
-async def test_a_4xx_is_tried_again_and_a_5xx_is_not(office, said, outcome, code):
+async def test_of_a_mailbox_or_a_mail_a_4xx_is_tried_again_and_a_5xx_is_not(
+    office, said, outcome, code
+):
     office.to_recipient = said
     answer = await office.send()
     assert (answer.outcome, answer.status) == (outcome, code)
     office.to_recipient, office.to_mail = "250 ok", said
     answer = await office.send()
     assert (answer.outcome, answer.status) == (outcome, code)
+
+
+@pytest.mark.parametrize("said", ["450 not now", "530 log in first", "550 not from you"])
+async def test_a_no_to_ourselves_is_tried_again(office, said):
+    office.to_sender = said
+    answer = await office.send()
+    assert (answer.outcome, answer.status) == ("refused", int(said[:3]))
+
+
+@pytest.mark.parametrize(
+    ("lines", "code"),
+    [(["554 no service here"], 554), (["220 hello", "502 no EHLO", "504 no HELO"], 504)],
+)
+async def test_a_server_that_does_not_begin_is_tried_again(office, lines, code):
+    async def answer(reader, writer):
+        for line in lines:
+            writer.write(f"{line}\r\n".encode())
+            await reader.readline()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    async with server:
+        said = await office.send(smtp_port=server.sockets[0].getsockname()[1])
+    assert (said.outcome, said.status) == ("refused", code)
 
 
 async def test_a_server_that_is_away_is_tried_again(office):

@@ -103,7 +103,7 @@ class Tool:
     async def sync(self):
         await self._work(sender_client.sync)
 
-    async def send(self, *addresses, mailing="spring", topic="news"):
+    async def send(self, *addresses, mailing="spring", topic="news", earlier=()):
         """Send a mailing; return to whom it went this time."""
         before = len(self.sent)
 
@@ -111,7 +111,7 @@ class Tool:
             self.sent.append(address)
             self.at_each(address)
 
-        named = sender_client.Mailing(mailing, topic)
+        named = sender_client.Mailing(mailing, topic, earlier)
         await self._work(sender_client.send, named, addresses, deliver)
         return self.sent[before:]
 

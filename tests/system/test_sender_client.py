@@ -46,6 +46,13 @@ async def here():
     return do
 
 
+async def restore(service, to="another/1"):
+    """Begin another history, as a restored register does."""
+    async with service.database.transaction() as tx:
+        history = await tx.conn.fetchval("select server_history from installation")
+        await installation.begin_epoch(tx, previous_history=history, history=to)
+
+
 async def standing(client, keys):
     reply = await client.get(f"{ACME}/senders", headers=keys.operator)
     return {one["sender"]: one for one in (await reply.json())["senders"]}["mailer"]
@@ -245,41 +252,75 @@ async def test_whatever_ends_first_stops_a_mailing(tool, clock, asked):
 async def test_after_a_restore_it_pulls_the_list_anew(client, keys, service, tool):
     await say_stop(client, keys, ANN)
     await tool.sync()
-    async with service.database.transaction() as tx:
-        history = await tx.conn.fetchval("select server_history from installation")
-        await installation.begin_epoch(tx, previous_history=history, history="another/1")
+    await restore(service)
     assert await tool.send(ANN, BOB) == [BOB]
     assert tool.gate.passed.count("GET suppressions") == 2
 
 
+async def test_a_mailing_from_before_a_restore_goes_on_under_another_name(service, tool):
+    await tool.send(BOB)
+    await restore(service)
+    for _ in range(2):
+        with pytest.raises(DoNotSend, match="--except spring"):
+            await tool.send(BOB, CAT)
+    assert await tool.send(BOB, CAT, mailing="spring-2", earlier=("spring",)) == [CAT]
+    assert await tool.send(BOB, CAT, ANN, mailing="spring-2") == [ANN]  # it stays said
+    await restore(service, "another/2")
+    assert await tool.send(BOB, CAT, ANN, mailing="spring-3", earlier=("spring-2",)) == []
+
+
+async def test_the_command_leaves_out_whom_an_earlier_mailing_reached(service, tool):
+    await tool.send(BOB)
+    await restore(service)
+    rest = ("send", "spring-2", "--topic", "news", "--message", "It is spring.", "--except")
+    people = f"{BOB}\n{CAT}\n".encode()
+    status, written, complaint = await tool.run(*rest, "sprung", stdin=people)
+    assert (status, written) == (1, [])
+    assert "sprung" in complaint
+    assert (await tool.run(*rest, "spring", stdin=people))[:2] == (0, [CAT])
+
+
 async def test_after_a_restore_that_nobody_answers_nothing_is_sent(client, keys, service, tool):
     await tool.sync()
-    async with service.database.transaction() as tx:
-        history = await tx.conn.fetchval("select server_history from installation")
-        await installation.begin_epoch(tx, previous_history=history, history="another/1")
+    await restore(service)
     tool.gate.spoil = lambda name, reply: AWAY if name == "GET suppressions" else reply
     with pytest.raises(DoNotSend):
         await tool.send(BOB)
     assert await tool.look("select cursor, valid_until from list") == [(None, None)]
 
 
-async def test_a_gap_in_the_feed_is_noticed(client, keys, tool):
-    def a_page_is_lost(name, reply):
-        page = json.loads(reply.body) if name == "GET feed" else {}
-        if not page.get("covers"):
-            return reply
-        page["covers"][0]["first"] += 1
-        page["changes"] = []
-        return replace(reply, body=json.dumps(page).encode())
+def a_page_is_lost(name, reply):
+    page = json.loads(reply.body) if name == "GET feed" else {}
+    if not page.get("covers"):
+        return reply
+    page["covers"][0]["first"] += 1
+    page["changes"] = []
+    return replace(reply, body=json.dumps(page).encode())
 
+
+@pytest.mark.parametrize("before", ["nothing", "in the list", "in the feed"])
+async def test_a_gap_in_the_feed_is_noticed(client, keys, tool, before):
+    if before == "in the list":
+        await say_stop(client, keys, ANN)
     await tool.sync()
-    await say_stop(client, keys, ANN)
-    await tool.sync()  # its place in the bucket is known from here on
+    if before == "in the feed":
+        await say_stop(client, keys, ANN)
+        await tool.sync()
     await say_start(client, keys, ANN)
     await say_stop(client, keys, ANN)
     tool.gate.spoil = a_page_is_lost
     assert await tool.send(ANN, BOB) == [BOB]
     assert tool.gate.passed.count("GET suppressions") == 2
+    [(applied,)] = await tool.look("select cursor from list")
+    assert (await standing(client, keys))["cursor"] == applied
+
+
+async def test_the_feed_goes_on_where_the_list_ends(client, keys, tool):
+    await say_stop(client, keys, ANN)
+    await tool.sync()
+    await say_start(client, keys, ANN)
+    assert await tool.send(ANN) == [ANN]
+    assert tool.gate.passed.count("GET suppressions") == 1
 
 
 async def test_two_stores_with_one_key_are_noticed(client, keys, tool, tmp_path):

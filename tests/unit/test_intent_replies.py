@@ -1,6 +1,7 @@
 import pytest
 
 from prefsvc.intent import decide
+from prefsvc.intent.language import languages
 from tests.unit.intent.report import REPLIES, replies
 
 FILES = {name: list(replies(name)) for name in REPLIES}
@@ -78,6 +79,67 @@ def test_stop_in_capitals_before_other_words_is_asked_about():
     assert decide("STOP sending out the rebate forms to Pat").intent == "ask"
 
 
+def test_a_common_word_of_another_language_is_no_other_business():
+    assert {"time", "vous", "lot"}.isdisjoint(languages().business)
+
+
 def test_a_request_about_other_business_stops_no_texts():
     assert decide("My card was stolen. Please stop it right away").intent == "ask"
     assert decide("I cancelled my order. Stop texting me").intent == "stop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("STOP texting me about my order", "Please stop. I already cancelled my account"),
+        *("cancel subscription", "stop texting about my appointment", "unsubscribe my account"),
+        *("Stop. Ya cancelé mi cuenta", "Stop. J'ai déjà fermé mon compte"),
+        *("Stop. Ich habe mein Konto schon gelöscht", "Pare. Já cancelei minha conta"),
+        *("Basta. Ho già cancellato il mio account", "annuler mon abonnement"),
+        "Hören Sie auf mir SMS wegen meiner Bestellung zu schicken",
+    ],
+)
+def test_other_business_takes_nothing_from_a_plain_request(text):
+    assert decide(text).intent == "stop"
+
+
+@pytest.mark.parametrize(
+    "text", ["cancel my order", "please stop the order", "Please stop it, my card"]
+)
+def test_a_request_about_other_business_alone_is_no_stop(text):
+    assert decide(text).intent in {"ask", "none"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("For the third time STOP", "This is the third time STOP", "por tercera vez STOP"),
+        *("pour la troisième fois STOP", "zum dritten Mal STOPP", "pela terceira vez PARE"),
+        *("per la terza volta STOP", "I want to cancel these text alerts"),
+        "je veux annuler ces alertes sms",
+    ],
+)
+def test_who_repeats_a_request_or_names_the_texts_is_heard(text):
+    assert decide(text).intent == "stop"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("Sorry, I texted STOP by accident", "I accidentally sent stop", "stop was a mistake"),
+        *("Don't call me, text me instead", "Stop calling, text me instead", "call me, dont text"),
+        *("no me llames, mándame un mensaje", "ne m'appelez pas, envoyez un sms"),
+        *("não me ligue, mande mensagem", "non mi chiamare, scrivimi"),
+        *("When did you stop sending coupons", "Did you guys stop texting me?"),
+        *("Avez-vous arrêté de m'envoyer des sms ?", "take off the onions", "get off the bus"),
+    ],
+)
+def test_a_mistake_another_channel_and_a_question_are_no_stop(text):
+    assert decide(text).intent in {"ask", "none"}
+
+
+@pytest.mark.parametrize(
+    "text", ["Don't call me. Don't text me.", "Stop calling. Stop texting.", "get off my phone"]
+)
+def test_what_resembles_them_and_asks_for_silence_is_a_stop(text):
+    assert decide(text).intent == "stop"

@@ -46,6 +46,8 @@ def test_no_wait_is_asked_for_after_the_last_attempt():
         (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90),
         (format_datetime(NOW - timedelta(days=1), usegmt=True), 0),
         ("Mon, 02 Mar 2026 09:01:00 -0000", 60),
+        ("Mon, 01 Jan 99999999999 00:00:00 GMT", None),
+        ("Mon, 02 Mar 2026 09:01:00 +99999999999999", None),
     ],
 )  # fmt: skip
 def test_retry_after_is_read_in_both_forms(header, seconds):

@@ -8,6 +8,7 @@ import pytest
 
 from prefsvc import cases as rules
 from prefsvc import senders
+from prefsvc.web import case_api
 from tests.support.cast import ANN, BOB
 from tests.support.lists import ACME, problem, say_stop
 from tests.support.sending import case, cases, register, report
@@ -114,6 +115,18 @@ async def test_notes_are_kept_with_who_wrote_them(client, keys, late):
     assert sorted(one["note"] for one in shown["notes"]) == ["Asked the agency.", "They answered."]
     key_id = keys.operator["Authorization"].split("_")[1]
     assert {one["noted_by"] for one in shown["notes"]} == {f"test (key {key_id})"}
+
+
+async def test_of_many_notes_the_newest_are_shown_and_all_are_counted(
+    client, keys, late, clock, monkeypatch
+):
+    monkeypatch.setattr(case_api, "NOTES_SHOWN", 2)
+    case_id = await violate(client, keys, late)
+    for text in ("One.", "Two.", "Three."):
+        await note(client, keys.operator, case_id, text)
+        clock.move(minutes=1)
+    shown = await case(client, keys.operator, case_id)
+    assert ([one["note"] for one in shown["notes"]], shown["note_count"]) == (["Two.", "Three."], 3)
 
 
 async def test_it_is_resolved_once_with_its_cause_and_by_whom(client, keys, late, clock):

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 
 import pytest
 
-from prefsvc import app
+from prefsvc import app, metrics
 from prefsvc.cursor import Cursor
 from prefsvc.installation import begin_epoch
 from tests.support.cast import ANN, ANNS_PHONE, BOB
@@ -191,8 +191,11 @@ async def all_delivered(client, headers, endpoint, count):
         while True:
             states = [one["state"] for one in await log_of(client, headers, endpoint)]
             if states.count("delivered") == count:
-                return
+                break
             await asyncio.sleep(0.02)  # the log is the only sign
+        # Whom it told is written down after that.
+        if tasks := [one for one in asyncio.all_tasks() if one.get_name() == "delivery"]:
+            await asyncio.wait(tasks)
 
 
 async def test_a_notice_that_arrived_has_told_its_sender(client, keys, receiver):
@@ -200,6 +203,22 @@ async def test_a_notice_that_arrived_has_told_its_sender(client, keys, receiver)
     said = await say_stop(client, keys, ANN)
     await all_delivered(client, keys.mailer, made, 1)
     assert await told_at(client, keys, said)
+
+
+async def test_what_arrived_has_arrived_though_it_cannot_be_noted_whom_it_told(
+    client, keys, receiver, service
+):
+    made = await listen(client, keys.mailer, receiver)
+    pool = service.database.pool
+    faults = metrics.LOOP_FAULTS.labels("deliveries")._value.get()
+    await pool.execute("alter table handover add constraint full_disk check (false) not valid")
+    try:
+        await say_stop(client, keys, ANN)
+        await all_delivered(client, keys.mailer, made, 1)
+    finally:
+        await pool.execute("alter table handover drop constraint full_disk")
+    assert len(receiver.arrived) == 1
+    assert metrics.LOOP_FAULTS.labels("deliveries")._value.get() == faults + 1
 
 
 async def test_a_brands_own_endpoint_tells_no_sender(client, keys, receiver):

@@ -85,19 +85,19 @@ async def test_what_a_caller_knows_goes_before_what_a_number_shows(say):
     assert (await say(NEW_ZEALAND, channel="sms", country="AU"))["country"] == "AU"
 
 
-@pytest.mark.parametrize("country", ["", "nz", "UK", "NZL", "ZZ"])
-async def test_what_is_no_country_is_refused_and_nothing_is_recorded(
-    client, keys, service, country
-):
-    reply = await client.post(
-        "/v1/brands/acme/opt-outs",
-        headers=keys.operator,
-        json={"channel": "email", "address": ANN, "country": country},
-    )
-    problem = await reply.json()
-    assert (reply.status, problem["code"]) == (422, "unknown_country")
-    assert problem["errors"] == [{"pointer": "/country"}]
-    assert await service.database.pool.fetchval("select count(*) from preference_event") == 0
+@pytest.mark.parametrize("country", ["", "UK", "NZL", "ZZ", "XK", "n z"])
+async def test_an_opt_out_is_recorded_even_if_its_country_is_none(say, country):
+    deadline = await say(country=country)
+    assert (deadline["country"], rules(deadline)) == (None, ["can-spam", "promise"])
+
+
+async def test_a_number_tells_its_country_where_the_caller_names_none_that_there_is(say):
+    assert (await say(NEW_ZEALAND, channel="sms", country="UK"))["country"] == "NZ"
+
+
+@pytest.mark.parametrize("country", ["nz", "Nz", " NZ "])
+async def test_a_country_may_be_written_in_any_case(say, country):
+    assert (await say(country=country))["country"] == "NZ"
 
 
 def sealed(service, **more):

@@ -1,5 +1,8 @@
+import asyncio
+
 import pytest
 
+from prefsvc import senders
 from tests.support.endpoints import ENDPOINTS, add_endpoint, log_of, send
 from tests.support.lists import problem
 from tests.support.receiver import receiving
@@ -144,6 +147,47 @@ async def test_a_sender_has_endpoints_of_its_own_for_changes_alone(client, keys)
     )
 
 
+@pytest.mark.parametrize("events", [["alarm"], ["alarm", "suppression"]])
+async def test_a_sender_cannot_silence_the_alarms_about_itself(client, keys, events):
+    alarms = await add_endpoint(client, keys.operator, url=PUBLIC, events=events, sender="mailer")
+    reply = await client.get(ENDPOINTS, headers=keys.mailer)
+    assert await reply.json() == {"endpoints": []}
+    since = {"since": "2026-01-01T00:00:00Z"}
+    one = "deliveries/00000000-0000-4000-8000-000000000000/replay"
+    for call, url, body in (
+        (client.get, path(alarms), None),
+        (client.delete, path(alarms), None),
+        (client.post, path(alarms, "test"), None),
+        (client.post, path(alarms, "secret"), None),
+        (client.post, path(alarms, "enable"), None),
+        (client.get, path(alarms, "deliveries"), None),
+        (client.post, path(alarms, "replay"), since),
+        (client.post, path(alarms, one), None),
+    ):
+        reply = await call(url, headers=keys.mailer, json=body)
+        assert await problem(reply) == (404, "unknown_endpoint")
+
+
+async def test_a_retired_sender_is_given_no_endpoint_and_none_back(client, keys, service):
+    made = await add_endpoint(client, keys.operator, url=PUBLIC, sender="mailer")
+    async with service.database.transaction() as tx:
+        await senders.retire(tx, service.book.get("acme"), "mailer")
+    said = await refused(client, keys.operator, url=PUBLIC, events=["alarm"], sender="mailer")
+    assert said == (409, "sender_retired")
+    reply = await client.post(path(made, "enable"), headers=keys.operator)
+    assert await problem(reply) == (409, "sender_retired")
+    reply = await client.get(path(made), headers=keys.operator)
+    assert (await reply.json())["disabled_at"]
+
+
+async def test_however_many_are_added_at_once_there_are_only_so_many(client, keys):
+    body = {"url": PUBLIC, "events": ["suppression"]}
+    replies = await asyncio.gather(
+        *(client.post(ENDPOINTS, headers=keys.mailer, json=body) for _ in range(8))
+    )
+    assert sorted(reply.status for reply in replies) == [201] * 2 + [409] * 6
+
+
 async def test_other_brands_see_none_of_it(client, keys):
     made = await add_endpoint(client, keys.operator, url=PUBLIC)
     foreign = path(made).replace("acme", "globex")
@@ -155,6 +199,8 @@ async def test_other_brands_see_none_of_it(client, keys):
 
 async def test_removed_is_removed_with_all_that_was_on_its_way(client, keys, service):
     made = await add_endpoint(client, keys.operator, url=PUBLIC)
+    await send(service, count=3)
+    assert await service.database.pool.fetchval("select count(*) from delivery") == 3
     reply = await client.delete(path(made), headers=keys.operator)
     assert reply.status == 204
     reply = await client.delete(path(made), headers=keys.operator)

@@ -1,6 +1,9 @@
-from datetime import datetime, timedelta
+import asyncio
+from datetime import UTC, datetime, timedelta
 
-from prefsvc import installation
+from prefsvc import handovers, installation, senders
+from prefsvc.cursor import Cursor
+from prefsvc.db import queries
 from tests.support.cast import ANN, ANNS_PHONE, BOB
 from tests.support.lists import ACME, Follower, say_start, say_stop
 from tests.support.owing import add_sender
@@ -58,6 +61,32 @@ async def test_the_first_time_counts_however_often_it_is_told_again(client, keys
         await follower.catch_up()
         await acknowledge(client, keys.mailer, follower.cursor)
     assert await heard(client, keys.mailer, said) == first
+
+
+async def test_within_a_minute_the_furthest_of_each_bucket_counts(keys, service, clock):
+    clock.stop(datetime(2026, 3, 2, 9, 0, tzinfo=UTC))
+    start = Cursor.start(service.installation.feed_epoch, service.book.get("acme").brand_id)
+    told = [start.moved(1, 5).moved(2, 1), start.moved(1, 4).moved(3, 7)]
+
+    async def tell(cursor):
+        async with service.database.transaction() as tx:
+            sender = await senders.find(tx, service.book.get("acme"), "mailer")
+            await handovers.told(tx, sender.sender_id, cursor)
+
+    await asyncio.gather(*(tell(one) for one in told * 3))
+    [row] = await service.database.pool.fetch("select handed_at, positions from handover")
+    assert row["positions"] == list(start.moved(1, 5).moved(2, 1).moved(3, 7).positions)
+    assert row["handed_at"] == clock()
+
+
+async def test_while_a_sender_acknowledges_others_can_write_of_it(keys, service):
+    brand = service.book.get("acme")
+    async with service.database.transaction() as tx:
+        sender = await senders.find(tx, brand, "mailer")
+        await queries.lock_sender(tx.conn, sender_id=sender.sender_id)
+        async with asyncio.timeout(5), service.database.transaction() as another:
+            start = Cursor.start(service.installation.feed_epoch, brand.brand_id)
+            await handovers.told(another, sender.sender_id, start)
 
 
 async def test_after_the_deadline_who_has_not_acknowledged_is_overdue(client, keys, clock):

@@ -75,6 +75,28 @@ async def test_a_list_that_lacks_what_is_due_has_no_clearance_whatever_was_ackno
     assert anew["clearance"] is True
 
 
+async def test_a_sender_that_never_acknowledged_has_no_clearance_for_a_fresh_list(client, keys):
+    made = await register(client, keys.mailer, "spring")
+    assert (made["clearance"], made["valid_until"]) == (False, None)
+    assert "acknowledge" in made["missing"]
+    await acknowledge(client, keys.mailer)
+    assert (await (await get(client, keys.mailer, "spring")).json())["clearance"] is True
+
+
+async def test_an_overdue_sender_has_no_clearance_for_a_fresh_list_until_it_catches_up(
+    client, keys, clock
+):
+    await acknowledge(client, keys.mailer)
+    said = await say_stop(client, keys, ANN)
+    clock.stop(datetime.fromisoformat(said["deadline_at"]))
+    made = await register(client, keys.mailer, "spring")
+    assert (made["clearance"], made["valid_until"]) == (False, None)
+    assert (made["owed_count"], made["next_deadline_at"]) == (1, said["deadline_at"])
+    assert "acknowledge" in made["missing"]
+    await acknowledge(client, keys.mailer)
+    assert (await (await get(client, keys.mailer, "spring")).json())["clearance"] is True
+
+
 async def test_a_cursor_ahead_of_the_feed_is_refused(client, keys, service):
     await say_stop(client, keys, ANN)
     cursor = await head(client, keys.mailer)
@@ -98,6 +120,9 @@ async def test_a_cursor_of_another_history_is_refused_and_an_older_list_is_no_go
         await installation.begin_epoch(tx, previous_history=history, history="another/1")
     reply = await post_mailing(client, keys.mailer, "summer", made["cursor"])
     assert await problem(reply) == (409, "cursor_from_another_history")
+    given = await (await get(client, keys.mailer, "spring")).json()
+    assert given["clearance"] is False
+    await acknowledge(client, keys.mailer)
     given = await (await get(client, keys.mailer, "spring")).json()
     assert given["clearance"] is False
     assert "restored" in given["missing"]

@@ -5,15 +5,17 @@ import gzip
 import json
 import os
 import socket
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from prefsvc import api_keys, app, senders
+from prefsvc import api_keys, app, brands, senders
 from prefsvc.web.lines import LINE_BYTES_MAX
 from prefsvc.web.send_api import BATCH_LINES
-from tests.support.cast import ANN, ANNS_PHONE, BOB
+from tests.support.cast import ANN, ANNS_PHONE, BOB, acme
 from tests.support.lists import ACME, problem, say_start, say_stop, sha256
 from tests.support.sending import (
     acknowledge,
@@ -138,6 +140,28 @@ async def test_the_mailing_says_what_a_line_leaves_open(client, keys, clock):
         sent(ANN, at, mailing="receipts", topic="news"),
     )
     assert made.verdicts == ["exempt", "violation", "violation"]
+
+
+async def test_a_message_about_a_topic_that_the_brand_dropped_since_is_judged_all_the_same(
+    client, keys, clock, service
+):
+    await register(client, keys.mailer, "spring", topic="news")
+    said = await say_stop(client, keys, ANN, scope="topic", topic="news")
+    async with service.database.transaction() as tx:
+        await brands.apply(tx, [replace(acme(), topics=acme().topics[1:])])
+    await service.refresh_book()
+    clock.move(days=60)
+    at = when(said["deadline_at"]) + SECOND
+    made = await report(
+        client,
+        keys.mailer,
+        sent(ANN, at, mailing="spring"),
+        sent(ANN, at, mailing="spring", topic="news"),
+        sent(ANN, at, mailing="spring", message_class="transactional"),
+        sent(ANN, at, topic="news"),
+    )
+    assert made.verdicts == ["violation", "violation", "exempt", "refused"]
+    assert made.lines[3]["code"] == "unknown_topic"
 
 
 BAD_LINES = [
@@ -301,6 +325,32 @@ async def test_what_was_read_before_the_connection_broke_off_counts(client, keys
         "select violation_count, refused_count, finished_at is null from send_report order by 1"
     )
     assert [tuple(row) for row in rows] == [(1, 0, False), (BATCH_LINES, 0, True)]
+
+
+async def trickling(enough):
+    """Send half a line, and no more before it is enough."""
+    yield b"{"
+    await enough.wait()
+
+
+async def test_a_sender_reads_two_reports_at_once_and_takes_no_others_place(
+    service, keys, aiohttp_client, settings, printer
+):
+    service.settings = settings.model_copy(update={"connect_timeout_seconds": 0.05})
+    client = await aiohttp_client(app.build(service))
+    enough = asyncio.Event()
+    held = [
+        asyncio.create_task(post_sends(client, keys.mailer, trickling(enough)))
+        for _ in range(settings.sends_at_once_max)
+    ]
+    async with asyncio.timeout(10):
+        for refused in islice(asyncio.as_completed(held), 2):
+            assert await problem(await refused) == (503, "too_busy")
+    made = await report(client, printer, sent("household-7", service.now()))
+    assert made.verdicts == ["clear"]
+    enough.set()
+    replies = await asyncio.gather(*held)
+    assert sorted(reply.status for reply in replies) == [200, 200, 503, 503]
 
 
 def memory_bytes():

@@ -209,12 +209,21 @@ async def test_the_feed_goes_on_where_the_list_ends(client, keys):
     listed = await snapshot(client, keys.mailer)
     assert listed.headers["Prefsvc-Cursor"] == listed.end["cursor"]
     follower = Follower(client, keys.mailer, cursor=listed.end["cursor"])
-    follower.positions = {
-        n: at for n, at in enumerate(Cursor.parse(follower.cursor).positions) if at
-    }
+    follower.positions = dict(listed.end["positions"])
     assert (await follower.page())["changes"] == []
     await say_stop(client, keys, BOB)
     assert [one["address"] for one in (await follower.page())["changes"]] == [BOB]
+
+
+async def test_the_last_line_says_where_each_bucket_stands(client, keys):
+    assert (await snapshot(client, keys.mailer)).end["positions"] == []
+    await say_stop(client, keys, ANN)
+    await say_start(client, keys, ANN)
+    await say_stop(client, keys, BOB)
+    end = (await snapshot(client, keys.mailer)).end
+    read = Cursor.parse(end["cursor"]).positions
+    assert end["positions"] == [[bucket, at] for bucket, at in enumerate(read) if at]
+    assert sum(at for _, at in end["positions"]) == 3
 
 
 async def test_a_list_travels_compressed_where_asked_for(client, keys):
@@ -257,5 +266,6 @@ async def test_the_last_line_is_json_that_can_be_acknowledged(client, keys):
     reply = await client.get(f"{ACME}/suppressions", headers=keys.mailer)
     last = json.loads((await reply.text()).splitlines()[-1])
     assert last["end"] is True
+    assert len(last["positions"]) == 1
     reply = await client.post(f"{ACME}/feed/acknowledgements", headers=keys.mailer, json=last)
     assert reply.status == 200

@@ -145,6 +145,19 @@ select exists (select from brand) as found
 -- mended
 select exists (select 1 from brand) as found
 
+-- broken: rule 7, values_hold_no_query, execute
+insert into brand as b (brand_id, at) values (1, :at)
+on conflict (brand_id) do update set at = (select max(n.at) from note as n)
+-- mended
+insert into brand as b (brand_id, at) values (1, :at)
+on conflict (brand_id) do update set at = greatest(b.at, excluded.at)
+
+-- broken: rule 7, values_hold_no_query, execute
+insert into brand (brand_id) values ((select max(note_id) from note))
+-- mended
+with added as (insert into brand (brand_id) values (1) returning brand_id)
+select brand_id from added
+
 -- broken: rule 8, no_node_local_signals, execute
 listen feed
 -- mended

@@ -63,3 +63,22 @@ def sms(
         "ApiVersion": "2010-04-01",
     } | more
     return {name: value for name, value in form.items() if value is not None}
+
+
+def status(
+    error_code: str | None = "21610", *, from_: str = NUMBER, to: str = PERSON, **more: str | None
+) -> dict[str, str]:
+    """Return the form of one status callback of a message to a person, as `sms` does."""
+    sid = "SM" + uuid.uuid4().hex
+    form: dict[str, str | None] = {
+        "ApiVersion": "2010-04-01",
+        "MessageStatus": "undelivered" if error_code else "delivered",
+        "SmsSid": sid,
+        "SmsStatus": "undelivered" if error_code else "delivered",
+        "ErrorCode": error_code,
+        "To": to,
+        "From": from_,
+        "MessageSid": sid,
+        "AccountSid": ACCOUNT_SID,
+    } | more
+    return {name: value for name, value in form.items() if value is not None}

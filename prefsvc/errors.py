@@ -95,7 +95,7 @@ class OtherSecrets(Refusal):
 
 
 class UnreadableMessage(Refusal):
-    """The form lacks From, MessageSid, or both To and MessagingServiceSid; pass it on unchanged."""
+    """The form lacks MessageSid, the person's number or the brand's; pass it on unchanged."""
 
     code = "unreadable_message"
 

@@ -7,6 +7,11 @@ OPT_OUTS = Counter(
     "Opt-outs recorded, by channel, source and whether they were new.",
     ["channel", "source", "is_new"],
 )
+MISSED_OPT_OUTS = Counter(
+    "prefsvc_missed_opt_outs_total",
+    "Opt-outs that reached us only as an error of the provider, by brand and code.",
+    ["brand", "code"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

@@ -59,8 +59,8 @@ class Settings(BaseSettings):
     ledger_key: SecretStr | None = None
     """Seals ledger rows and signs checkpoints; 32 bytes."""
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
-    """Twilio auth tokens, separated by commas; any one that signs is good, so they can be rotated.
-    `ACCOUNT_SID:token` holds a token to one account."""
+    """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
+    so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
 
     # Limits.
     body_bytes_max: Positive = 1 << 20

@@ -46,7 +46,7 @@ for something else, an import or a sync records an opt-in and lifts nothing (RUL
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "registration", "sms_reply",
+        "one_click", "phone", "preference_centre", "provider_block", "registration", "sms_reply",
     }
 )  # fmt: skip
 SAME_WORD = timedelta(minutes=1)

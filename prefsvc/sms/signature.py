@@ -18,9 +18,9 @@ from typing import Final
 from urllib.parse import parse_qs
 
 from multidict import MultiMapping
-from twilio.request_validator import RequestValidator
+from twilio.request_validator import RequestValidator, get_signature_algorithm
 
-from prefsvc.sms.message import PARAMETERS_MAX
+from prefsvc.sms.form import PARAMETERS_MAX
 
 # By hand, because urllib neither gives back the bytes it read nor accepts every host.
 _URL: Final = re.compile(
@@ -37,10 +37,13 @@ def is_signed_by(
     form: MultiMapping[object] | None,
     body: bytes,
     signature: str | None,
+    signature_settings: str | None = None,
 ) -> bool:
-    """Say whether one of these auth tokens signed this request (S-02, S-10).
+    """Say whether one of these auth tokens, or secrets of SharedKeys, signed this (S-02, S-10).
 
     `form` holds the parameters read from `body`, or is None where the body is not a form.
+    `signature_settings` is the header in which a SharedKey's signature names its algorithm; without
+    one it is an auth token's, HMAC_SHA1.
     """
     if not signature or not signature.isascii():
         return False
@@ -48,10 +51,11 @@ def is_signed_by(
     parameters = _parameters(form)
     if parameters is None or not _is_covered(body, parameters, called):
         return False
+    algorithm = get_signature_algorithm(signature_settings)
     # A proxy that folds two signature headers into one ("a, b") matches nothing here.
     return any(
         hmac.compare_digest(expected, signature)
-        for expected in _expected(tokens, called, parameters)
+        for expected in _expected(tokens, called, parameters, algorithm)
     )
 
 
@@ -86,17 +90,19 @@ def _is_covered(body: bytes, parameters: _Parameters, url: str) -> bool:
     return len(digests) == 1 and hmac.compare_digest(actual, digests[0].encode(errors="replace"))
 
 
-def _expected(tokens: Iterable[str], url: str, parameters: _Parameters) -> Iterator[str]:
+def _expected(
+    tokens: Iterable[str], url: str, parameters: _Parameters, algorithm: str
+) -> Iterator[str]:
     spellings = _spellings(url)
     for token in filter(str.strip, tokens):  # an unset token is one that everybody knows
         for spelling in spellings:
-            yield _signature(token, spelling, parameters)
+            yield _signature(token, spelling, parameters, algorithm)
 
 
-def _signature(token: str, url: str, parameters: _Parameters) -> str:
+def _signature(token: str, url: str, parameters: _Parameters, algorithm: str) -> str:
     try:
-        computed: str = RequestValidator(token).compute_signature(url, parameters)
-    except UnicodeEncodeError:  # a lone surrogate, which nobody can have signed
+        computed: str = RequestValidator(token).compute_signature(url, parameters, algorithm)
+    except ValueError:  # an unknown algorithm, or a lone surrogate, which nobody can have signed
         return ""
     return computed
 

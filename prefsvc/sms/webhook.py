@@ -6,57 +6,26 @@ from aiohttp import web
 
 from prefsvc.address import Address
 from prefsvc.brands import AppliedBrand
-from prefsvc.doors import SERVICE, Service, read_body
-from prefsvc.errors import InvalidAddress, UnknownRecipientNumber, UnsignedWebhook
+from prefsvc.doors import SERVICE, Service
+from prefsvc.errors import InvalidAddress
 from prefsvc.intent import Decision
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.sms import replies
-from prefsvc.sms.message import InboundMessage, intent, parse_form
-from prefsvc.sms.signature import is_signed_by
+from prefsvc.sms.message import InboundMessage, intent
+from prefsvc.sms.signed import brand_of, signed_form
 from prefsvc.suppression import Scope
-
-_FORM = "application/x-www-form-urlencoded"
 
 
 async def post_message(request: web.Request) -> web.Response:
     """Record a STOP or START, answer HELP; 2xx only once it is durable, so that Twilio retries."""
     service = request.app[SERVICE]
-    message = await _signed_message(request, service)
-    brand = _brand_of(service, message)
+    message = InboundMessage.from_form(await signed_form(request))
+    brand = brand_of(service, message.to, message.messaging_service_sid)
     decision = intent(message)
     if decision.intent in {"stop", "start"}:
         await _record(service, brand, message, decision)
     return _answer(brand, decision)
-
-
-async def _signed_message(request: web.Request, service: Service) -> InboundMessage:
-    body = await read_body(
-        request,
-        bytes_max=service.settings.twilio_body_bytes_max,
-        timeout_seconds=service.settings.body_read_timeout_seconds,
-    )
-    form = parse_form(body) if request.content_type == _FORM else None
-    account = form.get("AccountSid", "") if form is not None else ""
-    # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt from
-    # headers that anybody can send (RULES S-03, S-04).
-    url = service.settings.origin + request.raw_path
-    signatures = request.headers.getall("X-Twilio-Signature", [])
-    signature = signatures[0] if len(signatures) == 1 else None
-    tokens = service.vault.twilio_tokens_for(account)
-    if not is_signed_by(tokens, url=url, form=form, body=body, signature=signature):
-        raise UnsignedWebhook
-    return InboundMessage.from_form(form if form is not None else parse_form(b""))
-
-
-def _brand_of(service: Service, message: InboundMessage) -> AppliedBrand:
-    """Find the brand by its number, else by its messaging service."""
-    brand = service.book.by_number.get(message.to or "") or service.book.by_service.get(
-        message.messaging_service_sid or ""
-    )
-    if brand is None:
-        raise UnknownRecipientNumber
-    return brand
 
 
 async def _record(

@@ -147,6 +147,11 @@ def steer_body(case, running, operation_id):
             "From": ANNS_PHONE,
             "Body": chosen(case, "STOP", "START", "HELP"),
         },
+        "postTwilioStatus": {
+            "From": ACMES_NUMBER,
+            "To": chosen(case, ANNS_PHONE, ANNS_PHONE, "72645"),
+            "ErrorCode": chosen(case, "21610", "30006", None),
+        },
     }.get(operation_id, {"address": chosen(case, CANARY, ANNS_PHONE, None)})
     for name, value in real.items():
         if value and isinstance(case.body.get(name), str):
@@ -155,7 +160,7 @@ def steer_body(case, running, operation_id):
 
 def credentials(case, running, operation_id):
     """Return the headers that let a call in: most calls', and most of the time."""
-    if operation_id == "postTwilioMessage":
+    if operation_id in {"postTwilioMessage", "postTwilioStatus"}:
         return signed(case) if is_right(case) and chosen(case, 1, 1, 1, 0) else {}
     if not case.path.startswith("/v1"):
         return {}
@@ -222,7 +227,7 @@ def words(value):
 def vocabulary():
     """What an answer may say by itself."""
     sentences = [str(kind()) for kind in STATUS] + [sentence for _, _, sentence in FAULTS]
-    headers = " ".join(SECURITY_HEADERS.values())
+    headers = " ".join([*SECURITY_HEADERS.values(), "no-store"])
     return contract_text() + " ".join(sentences) + headers + (errors.__doc__ or "")
 
 

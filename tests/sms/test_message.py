@@ -4,7 +4,8 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from prefsvc.errors import UnreadableMessage
-from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, intent, parse_form
+from prefsvc.sms.form import parse_form
+from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, intent
 from tests.sms.twilio_client import ACCOUNT_SID, NUMBER, PERSON, SERVICE_SID, sms
 
 

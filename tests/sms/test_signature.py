@@ -1,3 +1,4 @@
+import base64
 import hashlib
 import hmac
 
@@ -6,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict, MultiDictProxy
 
-from prefsvc.sms.message import parse_form
+from prefsvc.sms.form import parse_form
 from prefsvc.sms.signature import is_signed_by
-from tests.sms.twilio_client import signed, sms
+from tests.sms.twilio_client import SHARED_KEY, signed, signed_by_shared_key, sms
 
 TOKEN = "a-token-of-the-tests"
 URL = "https://stop.example.com/hooks/twilio/petite-studio"
@@ -18,9 +19,11 @@ def signature(url=URL, form=None, token=TOKEN):
     return signed(url, form or {}, token)["X-Twilio-Signature"]
 
 
-def is_signed(url=URL, *, form=None, body=b"", by=(TOKEN,), signature=None):
+def is_signed(url=URL, *, form=None, body=b"", by=(TOKEN,), signature=None, settings=None):
     form = None if form is None else MultiDict(form)
-    return is_signed_by(by, url=url, form=form, body=body, signature=signature)
+    return is_signed_by(
+        by, url=url, form=form, body=body, signature=signature, signature_settings=settings
+    )
 
 
 def test_a_message_signed_by_twilio_is_signed():
@@ -250,6 +253,45 @@ def test_a_token_that_cannot_be_encoded_leaves_the_others_good():
     assert not is_signed(by=["\ud800"], signature=signature())
 
 
+def sha_256(url=URL, form=None, secret=TOKEN):
+    said = url + "".join(name + value for name, value in sorted((form or {}).items()))
+    return base64.b64encode(hmac.digest(secret.encode(), said.encode(), "sha256")).decode()
+
+
+def test_a_shared_key_signs_with_sha_256():
+    form, url = sms("Stop ✋"), hashed(JSON)
+    assert signed_by_shared_key(URL, form, TOKEN)["X-Twilio-Signature"] == sha_256(form=form)
+    assert is_signed(form=form, signature=sha_256(form=form), settings=SHARED_KEY)
+    assert is_signed(url, body=JSON, signature=sha_256(url), settings=SHARED_KEY)
+    assert not is_signed(url, body=JSON + b" ", signature=sha_256(url), settings=SHARED_KEY)
+    other = sha_256(form=form, secret="another")
+    assert not is_signed(form=form, signature=other, settings=SHARED_KEY)
+
+
+def test_a_port_may_be_left_out_under_a_shared_key_too():
+    form, ported = sms(), URL.replace(".com", ".com:443")
+    assert is_signed(ported, form=form, signature=sha_256(form=form), settings=SHARED_KEY)
+    assert is_signed(form=form, signature=sha_256(ported, form), settings=SHARED_KEY)
+
+
+@pytest.mark.parametrize("settings", [None, "", "key=k", "algorithm=", "algorithm=HMAC_SHA1"])
+def test_without_another_algorithm_it_is_sha_1(settings):
+    form = sms()
+    assert is_signed(form=form, signature=signature(form=form), settings=settings)
+    assert not is_signed(form=form, signature=sha_256(form=form), settings=settings)
+
+
+@pytest.mark.parametrize(
+    "algorithm",
+    ["HMAC_SHA256", "HMAC_MD5", "SHA256", "none", "é", "\ud800", "HMAC_SHA1;", "x" * 9999],
+)
+def test_under_another_algorithm_a_sha_1_is_no_signature(algorithm):
+    form, settings = sms(), f"key=k,algorithm={algorithm}"
+    assert not is_signed(form=form, signature=signature(form=form), settings=settings)
+    if algorithm != "HMAC_SHA256":
+        assert not is_signed(form=form, signature=sha_256(form=form), settings=settings)
+
+
 def test_comparison_takes_constant_time(monkeypatch):
     compared = []
 
@@ -282,9 +324,13 @@ HEADERS = st.text("abcXYZ+/=", min_size=1, max_size=28) | ANY_TEXT
 FORMS = st.none() | st.lists(st.tuples(ANY_TEXT, ANY_TEXT), max_size=8)
 
 
-@given(URLS, FORMS, st.just(b"") | st.binary(), ANY_TEXT, HEADERS)
-def test_no_request_of_any_shape_raises_or_is_signed(url, form, body, token, header):
-    assert not is_signed(url, form=form, body=body, by=[token], signature=header)
+SETTINGS = st.none() | st.text("key=algorithm,HMAC_SHA1256 ", max_size=60) | ANY_TEXT
+
+
+@given(URLS, FORMS, st.just(b"") | st.binary(), ANY_TEXT, st.tuples(HEADERS, SETTINGS))
+def test_no_request_of_any_shape_raises_or_is_signed(url, form, body, token, headers):
+    made, named = headers
+    assert not is_signed(url, form=form, body=body, by=[token], signature=made, settings=named)
 
 
 STORABLE = st.text(st.characters(codec="utf-8"), max_size=30)

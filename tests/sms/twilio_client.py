@@ -12,6 +12,9 @@ PERSON = "+12025550123"
 NUMBER = "+12025550199"
 
 
+SHARED_KEY = "key=webhooks_sharedkey_0123456789abcdef,algorithm=HMAC_SHA256"
+
+
 def signed(
     url: str, params: Mapping[str, str] | MultiMapping[str], auth_token: str
 ) -> dict[str, str]:
@@ -21,6 +24,12 @@ def signed(
     `params` is empty.
     """
     return {"X-Twilio-Signature": RequestValidator(auth_token).compute_signature(url, params)}
+
+
+def signed_by_shared_key(url: str, params: Mapping[str, str], secret: str) -> dict[str, str]:
+    """Return the headers of a request that is signed with a SharedKey."""
+    made = RequestValidator(secret).compute_signature(url, params, "HMAC_SHA256")
+    return {"X-Twilio-Signature": made, "X-Twilio-Webhooks-Signature-Settings": SHARED_KEY}
 
 
 def sms(
@@ -52,5 +61,24 @@ def sms(
         "AccountSid": ACCOUNT_SID,
         "From": from_,
         "ApiVersion": "2010-04-01",
+    } | more
+    return {name: value for name, value in form.items() if value is not None}
+
+
+def status(
+    error_code: str | None = "21610", *, from_: str = NUMBER, to: str = PERSON, **more: str | None
+) -> dict[str, str]:
+    """Return the form of one status callback of a message to a person, as `sms` does."""
+    sid = "SM" + uuid.uuid4().hex
+    form: dict[str, str | None] = {
+        "ApiVersion": "2010-04-01",
+        "MessageStatus": "undelivered" if error_code else "delivered",
+        "SmsSid": sid,
+        "SmsStatus": "undelivered" if error_code else "delivered",
+        "ErrorCode": error_code,
+        "To": to,
+        "From": from_,
+        "MessageSid": sid,
+        "AccountSid": ACCOUNT_SID,
     } | more
     return {name: value for name, value in form.items() if value is not None}

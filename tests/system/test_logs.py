@@ -12,6 +12,7 @@ import yaml
 
 from prefsvc.errors import InvalidToken
 from tests.sms.twilio_client import signed, sms
+from tests.sms.twilio_client import status as callback
 from tests.support.running_service import (
     LIMIT_SECONDS,
     Running,
@@ -232,6 +233,15 @@ def test_a_text_message_is_not_written(silent, canaries):
         headers |= {"Content-Type": "application/x-www-form-urlencoded"}
         for body in (urlencode(form), urlencode(form | {"Body": EMAIL})):
             assert canaries.ask("POST", path, headers=headers, body=body)[0] in (status, 403)
+
+
+@pytest.mark.parametrize(("to", "status"), [(PHONE, 204), (NAME, 422)])
+def test_a_status_callback_is_not_written(silent, canaries, to, status):
+    path = "/hooks/twilio/statuses"
+    form = callback("21610", from_=canaries.number, to=to)
+    headers = signed(ORIGIN + path, form, TWILIO_TOKEN)
+    headers |= {"Content-Type": "application/x-www-form-urlencoded"}
+    assert canaries.ask("POST", path, headers=headers, body=urlencode(form))[0] == status
 
 
 def test_lists_that_carry_the_address_are_not_written(silent, canaries):

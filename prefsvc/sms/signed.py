@@ -1,0 +1,53 @@
+"""What both of Twilio's webhooks do first: check who posts, and find whom it is about."""
+
+from aiohttp import web
+from multidict import MultiDict
+
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import SERVICE, Service, read_body
+from prefsvc.errors import UnknownRecipientNumber, UnsignedWebhook
+from prefsvc.sms.form import parse_form
+from prefsvc.sms.signature import is_signed_by
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+async def signed_form(request: web.Request) -> MultiDict[str]:
+    """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
+    service = request.app[SERVICE]
+    body = await read_body(
+        request,
+        bytes_max=service.settings.twilio_body_bytes_max,
+        timeout_seconds=service.settings.body_read_timeout_seconds,
+    )
+    form = parse_form(body) if request.content_type == _FORM else None
+    account = form.get("AccountSid", "") if form is not None else ""
+    is_signed = is_signed_by(
+        service.vault.twilio_tokens_for(account),
+        # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt
+        # from headers that anybody can send (RULES S-03, S-04).
+        url=service.settings.origin + request.raw_path,
+        form=form,
+        body=body,
+        signature=_only(request, "X-Twilio-Signature"),
+        signature_settings=_only(request, "X-Twilio-Webhooks-Signature-Settings"),
+    )
+    if not is_signed:
+        raise UnsignedWebhook
+    return form if form is not None else MultiDict()
+
+
+def brand_of(service: Service, number: str | None, messaging_service: str | None) -> AppliedBrand:
+    """Find the brand by its number, else by its messaging service."""
+    brand = service.book.by_number.get(number or "") or service.book.by_service.get(
+        messaging_service or ""
+    )
+    if brand is None:
+        raise UnknownRecipientNumber
+    return brand
+
+
+def _only(request: web.Request, name: str) -> str | None:
+    """Return a header that came once; of several, nobody can say which one Twilio sent."""
+    values = request.headers.getall(name, [])
+    return values[0] if len(values) == 1 else None

@@ -10,13 +10,14 @@ from uuid import UUID
 
 from aiohttp import web
 
-from prefsvc import brands, metrics, opt_outs
+from prefsvc import brands, metrics, opt_outs, reviews
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
 from prefsvc.installation import Installation
 from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
+from prefsvc.reviews import Answer, Doubt, Review, Said
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
 
@@ -121,6 +122,19 @@ class Service:
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             return await opt_outs.withdraw(tx, self.vault, acts)
 
+    async def ask(self, doubt: Doubt) -> None:
+        """Open the review of a doubtful reply; it is durable when this returns."""
+        async with self.writing(doubt.brand) as tx:
+            said = await reviews.open_review(tx, self.vault, doubt)
+        _count_said(said)
+
+    async def decide(self, brand: AppliedBrand, review_id: UUID, answer: Answer) -> Review:
+        """Decide a review in a transaction of its own."""
+        async with self.writing(brand) as tx:
+            review, said = await reviews.decide(tx, self.vault, brand, review_id, answer)
+        _count_said(said)
+        return review
+
 
 SERVICE = web.AppKey("SERVICE", Service)
 
@@ -129,6 +143,11 @@ def count(acts: Sequence[Act], recorded: Sequence[Recorded]) -> None:
     """Count what was recorded, once it is committed."""
     for act, made in zip(acts, recorded, strict=True):
         metrics.OPT_OUTS.labels(act.recipient.channel, act.source, str(made.is_new).lower()).inc()
+
+
+def _count_said(said: Said | None) -> None:
+    if said:
+        count([said.act], [said.recorded])
 
 
 async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:

@@ -491,6 +491,18 @@ class UnknownCase(Refusal):
     code = "unknown_case"
 
 
+class UnknownReview(Refusal):
+    """This brand has no such review; the list of reviews shows those it has."""
+
+    code = "unknown_review"
+
+
+class ReviewDecided(Refusal):
+    """This review is decided the other way; if it was a stop after all, record an opt-out."""
+
+    code = "review_decided"
+
+
 class UnknownViolation(Refusal):
     """This case has no such violation; begin the list of its violations anew."""
 

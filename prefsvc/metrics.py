@@ -58,6 +58,14 @@ SENDER_ACKNOWLEDGED = Gauge(
 OPEN_CASES = Gauge(
     "prefsvc_open_cases", "Cases that nobody has resolved, by brand and kind.", ["brand", "kind"]
 )
+OPEN_REVIEWS = Gauge(
+    "prefsvc_open_reviews", "Doubtful replies that nobody has decided, by brand.", ["brand"]
+)
+OLDEST_REVIEW = Gauge(
+    "prefsvc_review_oldest_open_seconds",
+    "How long a brand's oldest doubtful reply has waited for a decision; absent where none does.",
+    ["brand"],
+)
 ALARMS = Counter("prefsvc_alarms_total", "Alarms raised about senders' clocks, by step.", ["step"])
 LOOP_ROUND = Gauge(
     "prefsvc_loop_round_timestamp_seconds",

@@ -107,6 +107,8 @@ class Settings(BaseSettings):
     """The most snapshots that stream at once."""
     undo_minutes: Positive = 30
     """How long the success page's undo works (RULES X-04)."""
+    review_days_max: Positive = 3
+    """How long a doubtful reply waits for somebody's decision; then it is a stop."""
     idempotency_hours: Positive = 72
     """How long an answer is kept for a retry with the same Idempotency-Key."""
 
@@ -183,6 +185,8 @@ class Settings(BaseSettings):
     """How soon notices that another process put on their way, and retries, are seen."""
     backlog_seconds: Seconds = 10
     """How often the deliveries that wait or failed are counted."""
+    review_seconds: Seconds = 10
+    """How often doubtful replies are counted, and those that nobody decided become stops."""
     housekeeping_seconds: Seconds = 60
     """How often old idempotent answers are forgotten and the server's history is looked at."""
     shutdown_grace_seconds: Seconds = 15
@@ -225,6 +229,11 @@ class Settings(BaseSettings):
     def idempotency_age(self) -> timedelta:
         """Return for how long an idempotent answer is kept."""
         return timedelta(hours=self.idempotency_hours)
+
+    @property
+    def review_age(self) -> timedelta:
+        """Return for how long a doubtful reply waits for a decision."""
+        return timedelta(days=self.review_days_max)
 
     @property
     def delivery_claim(self) -> timedelta:

@@ -8,6 +8,7 @@
 --     idempotent_answer
 --     ledger_checkpoint
 --     preference_event
+--     review
 --     short_link
 --     suppression
 --     violation
@@ -297,6 +298,26 @@ CREATE TABLE prefsvc.preference_event (
     CONSTRAINT preference_event_topic_only_in_topic_scope CHECK (((scope = 'topic'::text) = (topic <> ''::text)))
 );
 
+CREATE TABLE prefsvc.review (
+    bucket smallint NOT NULL,
+    review_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    address_key bytea NOT NULL,
+    channel text NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    decision jsonb NOT NULL,
+    evidence jsonb NOT NULL,
+    opt_out_id uuid,
+    state text NOT NULL,
+    decided_at timestamp with time zone,
+    decided_by text,
+    note text,
+    CONSTRAINT review_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text]))),
+    CONSTRAINT review_is_decided_by_somebody CHECK ((((state = 'open'::text) = (decided_at IS NULL)) AND ((state = 'open'::text) = (decided_by IS NULL)))),
+    CONSTRAINT review_state_is_known CHECK ((state = ANY (ARRAY['open'::text, 'stop'::text, 'dismissed'::text]))),
+    CONSTRAINT review_stop_has_an_opt_out CHECK (((state <> 'stop'::text) OR (opt_out_id IS NOT NULL)))
+);
+
 CREATE TABLE prefsvc.schema_migration (
     version integer NOT NULL,
     name text NOT NULL,
@@ -456,6 +477,9 @@ ALTER TABLE ONLY prefsvc.mailing
 ALTER TABLE ONLY prefsvc.preference_event
     ADD CONSTRAINT preference_event_pkey PRIMARY KEY (bucket, brand_id, "position");
 
+ALTER TABLE ONLY prefsvc.review
+    ADD CONSTRAINT review_pkey PRIMARY KEY (bucket, review_id);
+
 ALTER TABLE ONLY prefsvc.schema_migration
     ADD CONSTRAINT schema_migration_pkey PRIMARY KEY (version);
 
@@ -499,6 +523,10 @@ CREATE UNIQUE INDEX preference_event_id_finds_it ON prefsvc.preference_event USI
 CREATE UNIQUE INDEX preference_event_is_recorded_once ON prefsvc.preference_event USING btree (bucket, brand_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX preference_event_of_an_address ON prefsvc.preference_event USING btree (bucket, brand_id, address_key);
+
+CREATE INDEX review_in_order ON prefsvc.review USING btree (brand_id, asked_at, review_id);
+
+CREATE INDEX review_open ON prefsvc.review USING btree (asked_at, review_id) WHERE (state = 'open'::text);
 
 CREATE INDEX violation_of_a_case ON prefsvc.violation USING btree (case_id, sent_at, violation_id);
 

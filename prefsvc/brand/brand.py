@@ -14,7 +14,7 @@ from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
-from prefsvc.brand.sms import SmsSettings
+from prefsvc.brand.sms import Doubtful, SmsSettings
 from prefsvc.brand.topic import NAME_LENGTH_MAX, Topic, in_order
 from prefsvc.declared import Problem, Table, filled, read_file
 from prefsvc.declared.file import located
@@ -157,6 +157,14 @@ class Brand:
     def replies_by_provider(self) -> bool:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
+
+    def doubtful(self, recipients_country: str | None) -> Doubtful:
+        """Return whether a doubtful reply suppresses first.
+
+        By default it does where US law may apply: there the doubt is the sender's (RULES S-13).
+        """
+        is_of_us = "tcpa" in self.rules or recipients_country == "US"
+        return self.sms.doubtful or ("suppress" if is_of_us else "review")
 
     def reply_texts(self, language: str) -> dict[str, str]:
         """Return its own answers to STOP, START and HELP in a language, as far as it has any."""

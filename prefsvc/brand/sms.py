@@ -1,15 +1,24 @@
-"""How a brand answers STOP, HELP and START, and what such an answer may say (RULES S-15, S-19)."""
+"""How a brand answers texts, and what it does with those that only may mean stop.
+
+RULES S-15 and S-19 say what an answer to STOP, HELP and START may say, S-13 which words are a stop.
+"""
 
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, Literal, Self
+from typing import Final, Literal, Self, get_args
 
 from prefsvc.declared import Table, filled
-from prefsvc.declared.kinds import text_of
+from prefsvc.declared.kinds import one_of, text_of
 from prefsvc.declared.table import Translations
+from prefsvc.intent import WrongNumber
 
 ReplyKind = Literal["stop", "help", "start"]
+Doubtful = Literal["suppress", "review"]
+"""Whether a doubtful reply suppresses before somebody decides, or only by that decision."""
+
+_DOUBTFUL: Final[tuple[Doubtful, ...]] = get_args(Doubtful)
+_WRONG_NUMBER: Final[tuple[WrongNumber, ...]] = get_args(WrongNumber)
 
 # GSM 03.38: what fits a text of 160 characters; anything else makes it one of 70 (UCS-2).
 _GSM: Final = frozenset(
@@ -31,6 +40,10 @@ class SmsSettings:
 
     replies_by_provider: bool = True
     """Twilio itself answers STOP, START and HELP; a second answer would be one too many."""
+    doubtful: Doubtful | None = None
+    """None leaves it to the rules that the brand and the recipient are under."""
+    wrong_number: WrongNumber = "ask"
+    """What "you have the wrong number" asks for."""
     stop: Translations = ()
     help: Translations = ()
     start: Translations = ()
@@ -53,6 +66,8 @@ class SmsSettings:
 
         settings = cls(
             replies_by_provider=table.flag("replies_by_provider", default=True),
+            doubtful=table.optional("doubtful", one_of(_DOUBTFUL), None),
+            wrong_number=table.optional("wrong_number", one_of(_WRONG_NUMBER), "ask"),
             stop=texts("stop"),
             help=texts("help"),
             start=texts("start"),
@@ -64,7 +79,14 @@ class SmsSettings:
     def to_document(self) -> dict[str, object]:
         """Return it as the file would have it."""
         replies = filled({kind: dict(by_language) for kind, by_language in self._texts()})
-        return filled({"replies_by_provider": self.replies_by_provider, "replies": replies})
+        return filled(
+            {
+                "replies_by_provider": self.replies_by_provider,
+                "doubtful": self.doubtful,
+                "wrong_number": self.wrong_number,
+                "replies": replies,
+            }
+        )
 
     def _texts(self) -> tuple[tuple[ReplyKind, Translations], ...]:
         return (("stop", self.stop), ("help", self.help), ("start", self.start))

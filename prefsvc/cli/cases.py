@@ -1,6 +1,5 @@
 """`prefsvc cases`: what there is to look into, note about, and resolve."""
 
-import getpass
 from argparse import ArgumentParser, Namespace
 from collections.abc import Iterable
 from datetime import datetime
@@ -8,7 +7,7 @@ from uuid import UUID
 
 from prefsvc import cases, senders
 from prefsvc.cases import Case, Note
-from prefsvc.cli.context import Commands, with_service
+from prefsvc.cli.context import Commands, who, with_service
 from prefsvc.db import queries
 from prefsvc.doors import Service
 from prefsvc.settings import Settings
@@ -92,7 +91,7 @@ def _note(settings: Settings, given: Namespace) -> int:
         brand = await service.brand(given.brand)
         async with service.database.transaction() as tx:
             case = await cases.find(tx, brand, given.case)
-            return await cases.note(tx, case.case_id, _who(given), given.note)
+            return await cases.note(tx, case.case_id, who(given), given.note)
 
     print(_note_line(with_service(settings, work)))
     return 0
@@ -103,18 +102,11 @@ def _resolve(settings: Settings, given: Namespace) -> int:
         brand = await service.brand(given.brand)
         async with service.database.transaction() as tx:
             return await cases.resolve(
-                tx, brand, given.case, by=_who(given), cause=given.cause, text=given.note
+                tx, brand, given.case, by=who(given), cause=given.cause, text=given.note
             )
 
     print(_line(with_service(settings, work)))
     return 0
-
-
-def _who(given: Namespace) -> str:
-    try:
-        return given.by or getpass.getuser()
-    except (KeyError, OSError):  # a container's account may have no name
-        return "the command line"
 
 
 def _line(case: Case) -> str:

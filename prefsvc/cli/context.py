@@ -1,6 +1,7 @@
 """What every command needs: the database, wherever it is, and the service's parts around it."""
 
 import asyncio
+import getpass
 from argparse import ArgumentParser, Namespace
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -49,3 +50,11 @@ def with_service(settings: Settings, work: Callable[[Service], Coroutine[None, N
 
     with dsn_of(settings) as dsn:
         return asyncio.run(run(dsn))
+
+
+def who(given: Namespace) -> str:
+    """Return who decides something: as `--by` says, or the account that runs this."""
+    try:
+        return str(given.by or getpass.getuser())
+    except (KeyError, OSError):  # a container's account may have no name
+        return "the command line"

@@ -2394,6 +2394,203 @@ async def told_of(conn: Connection, *, feed_epoch: UUID, sender_id: UUID) -> Tol
     return ToldOfRow(*row) if row else None
 
 
+_OPEN_REVIEW = """\
+insert into review (
+    bucket, review_id, brand_id, address_key, channel, asked_at, decision, evidence, opt_out_id,
+    state
+)
+values (
+    $1, $2, $3, $4, $5, $6, $7, $8,
+    $9, 'open'
+)"""
+
+
+async def open_review(
+    conn: Connection,
+    *,
+    bucket: int,
+    review_id: UUID,
+    brand_id: int,
+    address_key: bytes,
+    channel: str,
+    asked_at: datetime,
+    decision: Json,
+    evidence: Json,
+    opt_out_id: UUID | None,
+) -> None:
+    """Open the review of a message; the head of its brand and bucket is locked, and it has none yet."""
+    await conn.execute(
+        _OPEN_REVIEW,
+        bucket,
+        review_id,
+        brand_id,
+        address_key,
+        channel,
+        asked_at,
+        decision,
+        evidence,
+        opt_out_id,
+    )
+
+
+_DECIDE_REVIEW = """\
+update review
+set state = $1, opt_out_id = $2, decided_at = $3, decided_by = $4,
+    note = $5
+where bucket = $6 and review_id = $7 and state = 'open'"""
+
+
+async def decide_review(
+    conn: Connection,
+    *,
+    state: str,
+    opt_out_id: UUID | None,
+    now: datetime,
+    decided_by: str,
+    note: str | None,
+    bucket: int,
+    review_id: UUID,
+) -> int:
+    """Close a review that is open."""
+    return affected(
+        await conn.execute(
+            _DECIDE_REVIEW, state, opt_out_id, now, decided_by, note, bucket, review_id
+        )
+    )
+
+
+_REVIEW_BY_ID = """\
+select r.review_id, r.address_key, r.channel, r.asked_at, r.decision, r.evidence,
+    r.opt_out_id as "opt_out_id?", r.state, r.decided_at as "decided_at?",
+    r.decided_by as "decided_by?", r.note as "note?", a.canonical as "canonical?"
+from review as r
+left join address as a on a.bucket = r.bucket and a.address_key = r.address_key
+where r.bucket = $1 and r.review_id = $2 and r.brand_id = $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewByIdRow:
+    """A row of review_by_id."""
+
+    review_id: UUID
+    address_key: bytes
+    channel: str
+    asked_at: datetime
+    decision: Json
+    evidence: Json
+    opt_out_id: UUID | None
+    state: str
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+    canonical: str | None
+
+
+async def review_by_id(
+    conn: Connection, *, bucket: int, review_id: UUID, brand_id: int
+) -> ReviewByIdRow | None:
+    """Read a review of a brand, with the address unless it was erased."""
+    row = await conn.fetchrow(_REVIEW_BY_ID, bucket, review_id, brand_id)
+    return ReviewByIdRow(*row) if row else None
+
+
+_REVIEW_PAGE = """\
+select r.review_id, r.address_key, r.channel, r.asked_at, r.decision, r.evidence,
+    r.opt_out_id as "opt_out_id?", r.state, r.decided_at as "decided_at?",
+    r.decided_by as "decided_by?", r.note as "note?", a.canonical as "canonical?"
+from review as r
+left join address as a on a.bucket = r.bucket and a.address_key = r.address_key
+where r.brand_id = $1
+    and ($2::text is null or r.state = $2)
+    and ($3::timestamptz is null or (r.asked_at, r.review_id) > ($3, $4::uuid))
+order by r.asked_at, r.review_id
+limit $5"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPageRow:
+    """A row of review_page."""
+
+    review_id: UUID
+    address_key: bytes
+    channel: str
+    asked_at: datetime
+    decision: Json
+    evidence: Json
+    opt_out_id: UUID | None
+    state: str
+    decided_at: datetime | None
+    decided_by: str | None
+    note: str | None
+    canonical: str | None
+
+
+async def review_page(
+    conn: Connection,
+    *,
+    brand_id: int,
+    state: str | None,
+    after: datetime | None,
+    after_id: UUID | None,
+    size: int,
+) -> list[ReviewPageRow]:
+    """Read a brand's reviews, the one that came first at the top, from one on."""
+    return [
+        ReviewPageRow(*row)
+        for row in await conn.fetch(_REVIEW_PAGE, brand_id, state, after, after_id, size)
+    ]
+
+
+_UNANSWERED_REVIEWS = """\
+select brand_id, review_id, asked_at
+from review
+where state = 'open' and asked_at < $1
+    and ($2::timestamptz is null or (asked_at, review_id) > ($2, $3::uuid))
+order by asked_at, review_id
+limit $4"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnansweredReviewsRow:
+    """A row of unanswered_reviews."""
+
+    brand_id: int
+    review_id: UUID
+    asked_at: datetime
+
+
+async def unanswered_reviews(
+    conn: Connection, *, before: datetime, after: datetime | None, after_id: UUID | None, size: int
+) -> list[UnansweredReviewsRow]:
+    """Find open reviews of messages that came before a moment, from one on."""
+    return [
+        UnansweredReviewsRow(*row)
+        for row in await conn.fetch(_UNANSWERED_REVIEWS, before, after, after_id, size)
+    ]
+
+
+_OPEN_REVIEWS = """\
+select b.slug as brand, count(*) as review_count, min(r.asked_at) as oldest_at
+from review as r
+join brand as b on b.brand_id = r.brand_id
+where r.state = 'open'
+group by b.slug"""
+
+
+@dataclass(frozen=True, slots=True)
+class OpenReviewsRow:
+    """A row of open_reviews."""
+
+    brand: str
+    review_count: int
+    oldest_at: datetime
+
+
+async def open_reviews(conn: Connection) -> list[OpenReviewsRow]:
+    """Count the open reviews of every brand, and say since when the first waits."""
+    return [OpenReviewsRow(*row) for row in await conn.fetch(_OPEN_REVIEWS)]
+
+
 _ADD_SENDER = """\
 insert into sender (sender_id, brand_id, slug, channel, created_at, acknowledged)
 values ($1, $2, $3, $4, $5, $6)

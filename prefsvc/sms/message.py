@@ -9,7 +9,7 @@ from typing import Final, Literal, Self, cast
 
 from multidict import MultiMapping
 
-from prefsvc.intent import Decision, decide, is_yes
+from prefsvc.intent import Decision, WrongNumber, decide, is_yes
 from prefsvc.sms.form import message_sid_of, names_of, optional, parted, required, storable
 
 OptOutType = Literal["STOP", "START", "HELP"]
@@ -70,14 +70,14 @@ class InboundMessage:
         }
 
 
-def intent(message: InboundMessage) -> Decision:
+def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Decision:
     """Return what the message asks for; the provider's word wins over our reading (S-12).
 
     Two things are stronger than the provider's word, because a brand sets the words behind it:
     a request to stop revokes by law, whatever its words were set to mean (S-13), and YES starts
-    nothing (S-14).
+    nothing (S-14). `wrong_number` is what "you have the wrong number" asks of this brand.
     """
-    ours = decide(message.body)
+    ours = decide(message.body, wrong_number=wrong_number)
     if ours.intent == "stop":
         return ours
     match message.opt_out_type:

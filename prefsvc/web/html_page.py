@@ -26,7 +26,7 @@ ENVIRONMENT: Final = Environment(
     lstrip_blocks=True,
 )
 
-_FIXED_HEADERS: Final = {
+FIXED_HEADERS: Final = {
     # RULES E-22: the link's token stays between this page and its reader.
     "Referrer-Policy": "no-referrer",
     "Cache-Control": "no-store",
@@ -82,7 +82,7 @@ def page_response(page: Page, *, status: int = 200) -> web.Response:
         content_type="text/html",
         charset="utf-8",
         headers={
-            **_FIXED_HEADERS,
+            **FIXED_HEADERS,
             "Content-Language": page.language,
             "Content-Security-Policy": page.content_security_policy,
         },

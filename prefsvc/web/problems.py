@@ -62,10 +62,12 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.UnknownRecipientNumber: 404,
     errors.UnreadableMessage: 400,
     errors.CaseResolved: 409,
+    errors.ReviewDecided: 409,
     errors.MailingExists: 409,
     errors.EmptyReport: 400,
     errors.UnknownCase: 404,
     errors.UnknownMailing: 404,
+    errors.UnknownReview: 404,
     errors.UnknownViolation: 404,
 }
 """Refusals that the HTTP doors give; those of the command line alone are not among them."""

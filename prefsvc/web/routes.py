@@ -15,6 +15,7 @@ from prefsvc.web import (
     list_api,
     mailing_api,
     opt_out_api,
+    review_api,
     send_api,
     sender_api,
     snapshot_api,
@@ -58,6 +59,10 @@ ROUTES = [
     web.get(f"{BRAND}/cases/{{case_id}}", case_api.get_case),
     web.post(f"{BRAND}/cases/{{case_id}}/notes", case_api.post_note),
     web.post(f"{BRAND}/cases/{{case_id}}/resolution", case_api.post_resolution),
+    # Doubtful replies.
+    web.get(f"{BRAND}/reviews", review_api.get_reviews),
+    web.get(f"{BRAND}/reviews/{{review_id}}", review_api.get_review),
+    web.post(f"{BRAND}/reviews/{{review_id}}/decision", review_api.post_decision),
     # Where notices go.
     web.post(f"{BRAND}/endpoints", endpoint_api.post_endpoint),
     web.get(f"{BRAND}/endpoints", endpoint_api.get_endpoints),

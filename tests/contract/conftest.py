@@ -19,8 +19,18 @@ from aiohttp import web
 from prefsvc import api_keys, app, brands, senders
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
+from tests.sms.twilio_client import signed, sms
 from tests.support import scratch_database
-from tests.support.cast import ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN, acme, globex
+from tests.support.cast import (
+    ACMES_NUMBER,
+    ANN,
+    ANNS_PHONE,
+    BOB,
+    ORIGIN,
+    TWILIO_TOKEN,
+    acme,
+    globex,
+)
 
 CAROL = "carol@example.org"
 DAVE = "dave@example.org"
@@ -51,6 +61,7 @@ class Running:
     delivery_ids: tuple[str, ...]
     mailing: str
     case_id: str
+    review_id: str
 
 
 @pytest.fixture(scope="session")
@@ -165,7 +176,18 @@ def _acquainted(start: Start) -> Running:
         tuple(endpoints),
         tuple(deliveries),
         *_sent(start, cursors[1]),
+        _asked(start, house),
     )
+
+
+def _asked(start: Start, house: dict[str, str]) -> str:
+    """Send a doubtful text message; return its review."""
+    hook, form = "/hooks/twilio/messages", sms("wrong number", from_=ANNS_PHONE, to=ACMES_NUMBER)
+    headers = signed(ORIGIN + hook, form, TWILIO_TOKEN)
+    requests.post(start.url + hook, data=form, headers=headers, timeout=30).raise_for_status()
+    reply = requests.get(f"{start.url}/v1/brands/acme/reviews", headers=house, timeout=30)
+    [review] = reply.json()["reviews"]
+    return review["review_id"]
 
 
 def _sent(start: Start, cursor: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ TAGS = [
     "Senders",
     "Sends",
     "Cases",
+    "Reviews",
     "Notices",
     "Brands",
     "Ledger",

@@ -30,6 +30,7 @@ from twilio.request_validator import RequestValidator
 
 from prefsvc import errors
 from prefsvc.web.docs import contract_text
+from prefsvc.web.html_page import FIXED_HEADERS
 from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.web.requests import SECURITY_HEADERS
 from tests.contract.conftest import CONTRACT, DAVE, NOWHERE
@@ -125,6 +126,7 @@ def steer(case, running, operation_id):
         "delivery_id": chosen(case, *running.delivery_ids, None),
         "mailing": chosen(case, running.mailing, None),
         "case_id": chosen(case, running.case_id, running.case_id, None),
+        "review_id": chosen(case, running.review_id, running.review_id, None),
     }
     for name, value in real.items():
         if value and name in (case.path_parameters or {}):
@@ -145,7 +147,7 @@ def steer_body(case, running, operation_id):
         "postTwilioMessage": {
             "To": ACMES_NUMBER,
             "From": ANNS_PHONE,
-            "Body": chosen(case, "STOP", "START", "HELP"),
+            "Body": chosen(case, "STOP", "START", "HELP", "wrong number"),
         },
         "postTwilioStatus": {
             "From": ACMES_NUMBER,
@@ -227,7 +229,7 @@ def words(value):
 def vocabulary():
     """What an answer may say by itself."""
     sentences = [str(kind()) for kind in STATUS] + [sentence for _, _, sentence in FAULTS]
-    headers = " ".join([*SECURITY_HEADERS.values(), "no-store"])
+    headers = " ".join([*SECURITY_HEADERS.values(), *FIXED_HEADERS.values()])
     return contract_text() + " ".join(sentences) + headers + (errors.__doc__ or "")
 
 

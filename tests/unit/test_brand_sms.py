@@ -1,6 +1,9 @@
 import pytest
 
+from prefsvc.brand import Brand
 from prefsvc.brand.sms import SmsSettings, reply_text, segments
+from prefsvc.errors import BrandRefusal
+from tests.unit.brand_documents import as_toml, small
 
 
 def read(kind, text, **also):
@@ -95,3 +98,46 @@ def test_answers_come_by_language_and_kind():
     assert settings.reply_texts("en") == {"stop": "Out.", "help": "Help."}
     assert settings.reply_texts("fr") == {"stop": "Fini."}
     assert settings.reply_texts("de") == {}
+
+
+@pytest.mark.parametrize(
+    ("rules", "country", "expected"),
+    [
+        (["tcpa"], None, "suppress"),
+        (["tcpa"], "GB", "suppress"),
+        ([], "US", "suppress"),
+        ([], "GB", "review"),
+        (["casl"], None, "review"),
+    ],
+)
+def test_a_doubtful_reply_suppresses_first_where_us_law_may_apply(rules, country, expected):
+    brand = Brand.from_toml(as_toml(small(rules=rules)), file="acme.toml")
+    assert brand.doubtful(country) == expected
+
+
+@pytest.mark.parametrize("said", ["suppress", "review"])
+def test_what_the_brand_says_of_doubtful_replies_counts(said):
+    declared = small(
+        channels=["email", "sms"],
+        numbers=["+12025550100"],
+        rules=["tcpa"],
+        support={"email": "help@example.com"},
+        sms={"doubtful": said, "wrong_number": "stop"},
+    )
+    brand = Brand.from_toml(as_toml(declared), file="acme.toml")
+    assert {brand.doubtful(country) for country in (None, "US", "GB")} == {said}
+    assert brand.sms.wrong_number == "stop"
+    assert Brand.from_document(brand.to_document()) == brand
+
+
+@pytest.mark.parametrize(
+    ("wrong", "allowed"),
+    [
+        ({"doubtful": "drop"}, "allowed: review, suppress"),
+        ({"wrong_number": "ignore"}, "allowed: ask, stop"),
+    ],
+)
+def test_another_word_for_doubt_is_refused(wrong, allowed):
+    declared = small(channels=["sms"], numbers=["+12025550100"], sms=wrong)
+    with pytest.raises(BrandRefusal, match=allowed):
+        Brand.from_toml(as_toml(declared), file="acme.toml")

@@ -10,7 +10,7 @@ import hashlib
 import hmac
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final, Literal, Self, get_args
@@ -109,6 +109,14 @@ def address_key(pepper: bytes, channel: Channel, sha256: bytes) -> bytes:
 def bucket_of(address_key: bytes) -> int:
     """Tell which of the 64 buckets an address key belongs to."""
     return int.from_bytes(address_key) % BUCKET_COUNT
+
+
+def by_bucket(address_keys: Iterable[bytes]) -> dict[int, list[bytes]]:
+    """Sort address keys, each once, under their buckets: a statement each, in one order."""
+    found: dict[int, list[bytes]] = {}
+    for key in sorted(set(address_keys)):
+        found.setdefault(bucket_of(key), []).append(key)
+    return dict(sorted(found.items()))
 
 
 def _cleaned(text: str) -> str:

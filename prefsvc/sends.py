@@ -12,7 +12,7 @@ from typing import TypeAlias
 from uuid import UUID
 
 from prefsvc import mailings, suppressions, violations
-from prefsvc.address import bucket_of
+from prefsvc.address import bucket_of, by_bucket
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
@@ -176,13 +176,10 @@ async def _judged(
 
 async def _histories(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, History]:
     """Read what these addresses said; most of a list never said anything, and cost a look."""
-    by_bucket: dict[int, set[bytes]] = defaultdict(set)
-    for key in keys:
-        by_bucket[bucket_of(key)].add(key)
     said: dict[bytes, list[Said]] = defaultdict(list)
-    for bucket, wanted in sorted(by_bucket.items()):
+    for bucket, wanted in by_bucket(keys).items():
         spoke = await queries.ever_suppressed(
-            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=sorted(wanted)
+            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=wanted
         )
         if not spoke:
             continue

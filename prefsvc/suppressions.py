@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prefsvc import honour
-from prefsvc.address import Channel, bucket_of
+from prefsvc.address import Channel, by_bucket
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor, from_heads
 from prefsvc.db import queries
@@ -74,14 +74,11 @@ async def check(
 
 
 async def _active(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, list[State]]:
-    by_bucket: dict[int, set[bytes]] = defaultdict(set)
-    for key in keys:
-        by_bucket[bucket_of(key)].add(key)
     states: dict[bytes, list[State]] = defaultdict(list)
     # Bucket by bucket: each statement reads one shard, and only as many index entries as addresses.
-    for bucket, wanted in sorted(by_bucket.items()):
+    for bucket, wanted in by_bucket(keys).items():
         rows = await queries.active_suppressions(
-            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=sorted(wanted)
+            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=wanted
         )
         for row in rows:
             states[row.address_key].append(_active_state(row))

@@ -17,8 +17,7 @@ from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import BrandRefusal, DatabaseUnreachable
 from prefsvc.settings import Settings
-from prefsvc.sms.status_webhook import post_status
-from prefsvc.sms.webhook import post_message
+from prefsvc.sms.routes import SMS_ROUTES
 from prefsvc.vault import Vault
 from prefsvc.web.problems import AWAY, problems
 from prefsvc.web.requests import requests, sign, time_limit
@@ -26,11 +25,6 @@ from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
 
 log = structlog.get_logger()
-
-TWILIO_ROUTES = [
-    web.post("/hooks/twilio/messages", post_message),
-    web.post("/hooks/twilio/statuses", post_status),
-]
 
 _UNREACHABLE = (
     *AWAY,
@@ -92,7 +86,7 @@ def build(service: Service) -> web.Application:
     """Return the application; its loops run while it does."""
     app = web.Application(middlewares=[requests, problems, time_limit])
     app[SERVICE] = service
-    app.add_routes([*ROUTES, *SLASHED, *TWILIO_ROUTES])
+    app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES])
     app.cleanup_ctx.append(_loops)
     app.on_shutdown.append(_let_go)
     app.on_response_prepare.append(sign)

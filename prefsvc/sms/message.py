@@ -1,55 +1,49 @@
-"""A text message as Twilio posts it, read from its form (RULES S-01).
+"""A text message from a person to a brand, in words that every provider's door shares (S-40).
 
-Rule 1: refused only where it cannot be attributed; whatever else is missing or odd is left out.
-Rule 2: the person's address and words never show in a repr, and so in no log line.
+The person's address and words never show in a repr, and so in no log line.
 """
 
+import re
 from dataclasses import dataclass, field
-from typing import Final, Literal, Self, cast
+from datetime import datetime
+from typing import Final, Literal
 
-from multidict import MultiMapping
-
+from prefsvc.address import Address
 from prefsvc.intent import Decision, WrongNumber, decide, is_yes
-from prefsvc.sms.form import message_sid_of, names_of, optional, parted, required, storable
 
+Provider = Literal["twilio"]
 OptOutType = Literal["STOP", "START", "HELP"]
 
 BODY_CHARS_MAX: Final = 4096
 
+# PostgreSQL stores neither.
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class InboundMessage:
-    """One message from a person to a brand."""
+    """One message from a person to a brand.
 
-    message_sid: str
-    account_sid: str | None
-    messaging_service_sid: str | None
-    network: str  # "sms" (MMS too), "whatsapp", "rcs" ...: what stood before the address
+    `sender_pool` is what the provider calls the set of numbers it came in by, and `sent_at` the
+    moment that it gives; None where it gives none. `opt_out_type` is how the provider read it.
+    """
+
+    provider: Provider
+    message_id: str
+    account: str | None = None
+    sender_pool: str | None = None
+    network: str = "sms"  # MMS too; "whatsapp", "rcs" ...
     from_: str = field(repr=False)
     to: str | None
     body: str = field(repr=False)
-    opt_out_type: OptOutType | None
-    num_media: int
-    parameter_names: tuple[str, ...] = field(repr=False)
+    opt_out_type: OptOutType | None = None
+    media_count: int = 0
+    sent_at: datetime | None = None
+    parameter_names: tuple[str, ...] = field(default=(), repr=False)
 
-    @classmethod
-    def from_form(cls, form: MultiMapping[str]) -> Self:
-        """Read what Twilio posted, or refuse what names nobody, nothing or nowhere."""
-        network, from_ = parted(required(form, "From"))
-        service = optional(form, "MessagingServiceSid")
-        to = optional(form, "To") if service else required(form, "To")
-        return cls(
-            message_sid=message_sid_of(form),
-            account_sid=optional(form, "AccountSid"),
-            messaging_service_sid=service,
-            network=network,
-            from_=from_,
-            to=parted(to)[1] if to else None,
-            body=storable(form.get("Body", ""), BODY_CHARS_MAX),
-            opt_out_type=_opt_out_type(form),
-            num_media=_num_media(form),
-            parameter_names=names_of(form),
-        )
+    def address(self) -> Address:
+        """Return the person's number, or refuse a short code or a name, which are nobody's."""
+        return Address.for_opt_out("sms", self.from_)
 
     def evidence(self) -> dict[str, str | int | list[str] | None]:
         """Return what proves the request: the words, and how they came.
@@ -57,15 +51,15 @@ class InboundMessage:
         The person's address is not in it: it is kept once, where erasure finds it.
         """
         return {
-            "provider": "twilio",
-            "message_sid": self.message_sid,
-            "account_sid": self.account_sid,
-            "messaging_service_sid": self.messaging_service_sid,
+            "provider": self.provider,
+            "message_id": self.message_id,
+            "account": self.account,
+            "sender_pool": self.sender_pool,
             "network": self.network,
             "to": self.to,
             "body": self.body,
             "opt_out_type": self.opt_out_type,
-            "num_media": self.num_media,
+            "media_count": self.media_count,
             "parameter_names": list(self.parameter_names),
         }
 
@@ -91,11 +85,6 @@ def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Dec
             return ours
 
 
-def _opt_out_type(form: MultiMapping[str]) -> OptOutType | None:
-    said = form.get("OptOutType", "").strip().upper()
-    return cast("OptOutType", said) if said in {"STOP", "START", "HELP"} else None
-
-
-def _num_media(form: MultiMapping[str]) -> int:
-    said = form.get("NumMedia", "").strip()
-    return int(said) if said.isdecimal() and len(said) <= 3 else 0  # noqa: PLR2004 - digits
+def storable(text: str, chars_max: int) -> str:
+    """Return the text as a database can keep it, cut to so many characters."""
+    return _UNSTORABLE.sub("\ufffd", text[:chars_max])

@@ -1,4 +1,4 @@
-"""What a text message is answered with: TwiML, and the words in it.
+"""What a text message is answered with.
 
 Rule 1: one confirmation that merely confirms (S-15): no offer, no link, nothing to reconsider.
 Rule 2: where the provider answers by itself, that was the one message, and we are silent.
@@ -8,8 +8,6 @@ Rule 3: the texts given here fit one segment, so they keep to the GSM-7 alphabet
 import re
 from collections.abc import Mapping
 from typing import Final, Literal
-
-from twilio.twiml.messaging_response import MessagingResponse
 
 from prefsvc.intent import Intent
 
@@ -53,9 +51,6 @@ DEFAULT_TEXTS: Final[Mapping[str, Mapping[Outcome, str]]] = {
     },
 }
 
-# XML has no spelling for these, not even an escaped one.
-_NOT_XML: Final = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
 _EMAIL: Final = re.compile(r"\S+@\S+")
 _LINK: Final = re.compile(
     r"https?://|www\.|\b[\w-]+\.(?:com|net|org|shop|store|io|ly|me|co|link|site|us|uk|ca|fr|es|de)\b",
@@ -73,18 +68,6 @@ _MARKETING: Final = re.compile(
 )
 
 
-def silent() -> str:
-    """Return the TwiML that answers nothing."""
-    return str(MessagingResponse())
-
-
-def reply(text: str) -> str:
-    """Return the TwiML that answers with this text."""
-    response = MessagingResponse()
-    response.message(_NOT_XML.sub("", text))
-    return str(response)
-
-
 def for_intent(
     intent: Intent,
     *,
@@ -93,19 +76,21 @@ def for_intent(
     contact: str,
     provider_answers: bool,
     custom_texts: Mapping[str, str],
-) -> str:
+) -> str | None:
     """Return the answer to what a message asked for: the brand's own text, or the default one.
+
+    None where there is none to give.
 
     `contact` is where a person finds help (CTIA wants it in every HELP): an address or a number.
     """
     match intent:
         case "ask" | "none":
-            return silent()
+            return None
         case _ if provider_answers:
-            return silent()  # S-15: the provider's answer was the one message
+            return None  # S-15: the provider's answer was the one message
         case outcome:
             text = custom_texts.get(outcome) or _default(outcome, language)
-            return reply(_filled(text, brand_name, contact))
+            return _filled(text, brand_name, contact)
 
 
 def lint_reply(text: str, *, brand_name: str, contact: str = "") -> list[str]:

@@ -4,37 +4,39 @@ from hypothesis import strategies as st
 from multidict import MultiDict
 
 from prefsvc.errors import UnreadableMessage
-from prefsvc.sms.form import parse_form
 from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, intent
+from prefsvc.sms.twilio.form import parse_form
+from prefsvc.sms.twilio.reading import read_message
 from tests.sms.twilio_client import ACCOUNT_SID, NUMBER, PERSON, SERVICE_SID, sms
 
 
 def read(*args, **more):
-    return InboundMessage.from_form(MultiDict(sms(*args, **more)))
+    return read_message(MultiDict(sms(*args, **more)))
 
 
 def test_a_recorded_form_is_read_whole():
     form = sms("Stop", MessagingServiceSid=SERVICE_SID, OptOutType="STOP", NumMedia="2")
-    message = InboundMessage.from_form(MultiDict(form))
+    message = read_message(MultiDict(form))
     assert message == InboundMessage(
-        message_sid=form["MessageSid"],
-        account_sid=ACCOUNT_SID,
-        messaging_service_sid=SERVICE_SID,
+        provider="twilio",
+        message_id=form["MessageSid"],
+        account=ACCOUNT_SID,
+        sender_pool=SERVICE_SID,
         network="sms",
         from_=PERSON,
         to=NUMBER,
         body="Stop",
         opt_out_type="STOP",
-        num_media=2,
+        media_count=2,
         parameter_names=tuple(sorted(form)),
     )
 
 
 def test_a_form_of_the_least_is_read():
     form = MultiDict({"MessageSid": "SM1", "From": PERSON, "MessagingServiceSid": "MG1"})
-    message = InboundMessage.from_form(form)
-    assert (message.to, message.body, message.account_sid) == (None, "", None)
-    assert (message.opt_out_type, message.num_media) == (None, 0)
+    message = read_message(form)
+    assert (message.to, message.body, message.account) == (None, "", None)
+    assert (message.opt_out_type, message.media_count) == (None, 0)
 
 
 @pytest.mark.parametrize("blank", [None, "", "  ", "whatsapp:", "whatsapp: "])
@@ -42,7 +44,7 @@ def test_a_form_of_the_least_is_read():
 def test_a_message_from_or_to_nobody_is_refused(name, blank):
     form = {n: v for n, v in (sms() | {name: blank}).items() if v is not None}
     with pytest.raises(UnreadableMessage) as refusal:
-        InboundMessage.from_form(MultiDict(form))
+        read_message(MultiDict(form))
     assert refusal.value.pointer == name
     assert PERSON not in str(refusal.value)
 
@@ -50,7 +52,7 @@ def test_a_message_from_or_to_nobody_is_refused(name, blank):
 @pytest.mark.parametrize("name", ["MessageSid", "SmsSid", "SmsMessageSid"])
 def test_any_of_the_three_ids_names_the_message(name):
     sids = dict.fromkeys(["MessageSid", "SmsSid", "SmsMessageSid"], "")
-    assert read(**(sids | {name: "SM1"})).message_sid == "SM1"
+    assert read(**(sids | {name: "SM1"})).message_id == "SM1"
 
 
 def test_a_message_without_an_id_is_refused():
@@ -94,13 +96,13 @@ def test_the_providers_verdict_is_read_in_any_case(written, read_as):
     [("0", 0), ("10", 10), ("", 0), ("-1", 0), ("x", 0), ("1e3", 0), ("9" * 5000, 0), ("²", 0)],
 )
 def test_a_count_of_media_that_is_none_counts_none(written, count):
-    assert read(NumMedia=written).num_media == count
+    assert read(NumMedia=written).media_count == count
 
 
 def test_nothing_is_kept_that_a_database_could_not_store():
     message = read("a\x00b\ud83dc\U0001f6d1", MessagingServiceSid="M\x00G", **{"N\x00": ""})
     assert message.body == "a\ufffdb\ufffdc\U0001f6d1"
-    assert message.messaging_service_sid == "M\ufffdG"
+    assert message.sender_pool == "M\ufffdG"
     assert "N\ufffd" in message.parameter_names
 
 
@@ -190,7 +192,7 @@ NAMES = st.sampled_from(sorted(sms(OptOutType="", MessagingServiceSid=""))) | AN
 def test_any_form_is_read_or_refused(pairs):
     form = MultiDict([*pairs, ("MessageSid", "SM1"), ("To", NUMBER)])
     try:
-        message = InboundMessage.from_form(form)
+        message = read_message(form)
     except UnreadableMessage:
         return
     str(message.evidence()).encode()  # no lone surrogate is left

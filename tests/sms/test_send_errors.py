@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prefsvc.sms.send_errors import SEND_ERRORS
+from prefsvc.sms.twilio.send_errors import SEND_ERRORS
 
 
 def test_only_these_errors_say_something_of_the_person():

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import MultiDict, MultiDictProxy
 
-from prefsvc.sms.form import parse_form
-from prefsvc.sms.signature import is_signed_by
+from prefsvc.sms.twilio.form import parse_form
+from prefsvc.sms.twilio.signature import is_signed_by
 from tests.sms.twilio_client import SHARED_KEY, signed, signed_by_shared_key, sms
 
 TOKEN = "a-token-of-the-tests"

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from multidict import MultiDict
 
-from prefsvc.sms.signature import is_signed_by
+from prefsvc.sms.twilio.signature import is_signed_by
 
 ROOT = Path(__file__).parents[2]
 CORPORA = ROOT / os.environ.get("PREFSVC_CORPORA", "../shared/corpora")

@@ -228,8 +228,8 @@ async def test_a_status_of_nothing_nobody_or_nowhere_is_refused(told, recorded, 
 async def test_the_evidence_has_the_code_and_the_ids_and_not_the_person(told, service):
     await told(MessageSid="SM1", ChannelToAddress=ANNS_PHONE, ProfileName="Ann")
     evidence = await service.database.pool.fetchval("select content from evidence")
-    assert {name: evidence[name] for name in ("message_sid", "error_code", "rule", "from")} == {
-        "message_sid": "SM1",
+    assert {name: evidence[name] for name in ("message_id", "error_code", "rule", "from")} == {
+        "message_id": "SM1",
         "error_code": "21610",
         "rule": "S-27",
         "from": ACMES_NUMBER,

@@ -5,21 +5,9 @@ Most errors are about the message, the network or the hour, and so nothing is kn
 30610 and 30047 (quiet hours), 30640 (a known litigator). Those and all others are not in the table.
 """
 
-from dataclasses import dataclass
 from typing import Final
 
-from prefsvc.suppression import Reason
-
-
-@dataclass(frozen=True, slots=True)
-class SendError:
-    """One error code, the reason to suppress that it is, and the rule that says so."""
-
-    code: str
-    reason: Reason
-    rule: str
-    meaning: str
-
+from prefsvc.sms.status import SendError
 
 SEND_ERRORS: Final = {
     error.code: error

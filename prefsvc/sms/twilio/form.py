@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from multidict import MultiDict, MultiMapping
 
 from prefsvc.errors import UnreadableMessage
+from prefsvc.sms.message import storable
 
 # Twilio sends some thirty. The signature's check sorts them anew for each token and spelling of the
 # URL, so that thousands from a stranger would cost the time of many messages.
@@ -18,8 +19,6 @@ _FIELD_CHARS_MAX: Final = 256
 _NAME_CHARS_MAX: Final = 64
 _NAMES_MAX: Final = 64
 
-# PostgreSQL stores neither.
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _NETWORK: Final = re.compile(r"([a-z][a-z0-9+.-]{0,31}):(.*)", re.DOTALL | re.IGNORECASE)
 _PHONE_NETWORKS: Final = frozenset({"mms", "sms", "tel"})
 
@@ -33,11 +32,6 @@ def parse_form(body: bytes) -> MultiDict[str]:
     if text.count("&") >= PARAMETERS_MAX:
         return MultiDict()
     return MultiDict(parse_qsl(text, keep_blank_values=True))
-
-
-def storable(text: str, chars_max: int) -> str:
-    """Return the text as a database can keep it, cut to so many characters."""
-    return _UNSTORABLE.sub("\ufffd", text[:chars_max])
 
 
 def optional(form: MultiMapping[str], name: str) -> str | None:

@@ -1,13 +1,12 @@
-"""What both of Twilio's webhooks do first: check who posts, and find whom it is about."""
+"""What all of Twilio's webhooks do first: check who posts."""
 
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.brands import AppliedBrand
-from prefsvc.doors import SERVICE, Service, read_body
-from prefsvc.errors import UnknownRecipientNumber, UnsignedWebhook
-from prefsvc.sms.form import parse_form
-from prefsvc.sms.signature import is_signed_by
+from prefsvc.doors import SERVICE, read_body
+from prefsvc.errors import UnsignedWebhook
+from prefsvc.sms.twilio.form import parse_form
+from prefsvc.sms.twilio.signature import is_signed_by
 
 _FORM = "application/x-www-form-urlencoded"
 
@@ -35,16 +34,6 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
     if not is_signed:
         raise UnsignedWebhook
     return form if form is not None else MultiDict()
-
-
-def brand_of(service: Service, number: str | None, messaging_service: str | None) -> AppliedBrand:
-    """Find the brand by its number, else by its messaging service."""
-    brand = service.book.by_number.get(number or "") or service.book.by_service.get(
-        messaging_service or ""
-    )
-    if brand is None:
-        raise UnknownRecipientNumber
-    return brand
 
 
 def _only(request: web.Request, name: str) -> str | None:

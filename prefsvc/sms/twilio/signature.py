@@ -20,7 +20,7 @@ from urllib.parse import parse_qs
 from multidict import MultiMapping
 from twilio.request_validator import RequestValidator, get_signature_algorithm
 
-from prefsvc.sms.form import PARAMETERS_MAX
+from prefsvc.sms.twilio.form import PARAMETERS_MAX
 
 # By hand, because urllib neither gives back the bytes it read nor accepts every host.
 _URL: Final = re.compile(

@@ -1,0 +1,82 @@
+"""What every provider's door does with what it read: find the brand, record, have people look."""
+
+from dataclasses import asdict
+
+from prefsvc import metrics
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import Service
+from prefsvc.errors import InvalidAddress, UnknownRecipientNumber
+from prefsvc.intent import Decision
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
+from prefsvc.reviews import Doubt
+from prefsvc.sms.message import InboundMessage, intent
+from prefsvc.sms.status import MessageStatus, SendError
+from prefsvc.suppression import Scope
+
+
+def brand_of(service: Service, number: str | None, sender_pool: str | None) -> AppliedBrand:
+    """Find the brand by its number, else by its messaging service, or refuse."""
+    brand = service.book.by_number.get(number or "") or service.book.by_service.get(
+        sender_pool or ""
+    )
+    if brand is None:
+        raise UnknownRecipientNumber
+    return brand
+
+
+async def take_message(service: Service, brand: AppliedBrand, message: InboundMessage) -> Decision:
+    """Record a STOP or START, or have a person look; return how the message was read.
+
+    It is durable when this returns; what is raised instead lets the provider try again.
+    """
+    decision = intent(message, wrong_number=brand.brand.sms.wrong_number)
+    if decision.intent in {"stop", "start", "ask"}:
+        await _record(service, brand, message, decision)
+    return decision
+
+
+async def _record(
+    service: Service, brand: AppliedBrand, message: InboundMessage, decision: Decision
+) -> None:
+    try:
+        address = message.address()
+    except InvalidAddress:
+        return  # A short code or a name wrote: nobody whom a sender could text.
+    recipient = Recipient.of(address, service.vault)
+    message_id = f"{message.provider}:{message.message_id}"
+    if decision.intent == "ask":
+        await service.ask(Doubt(brand, recipient, message_id, decision, message.evidence()))
+        return
+    act = Act(
+        brand,
+        recipient,
+        # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
+        # restores just that (S-14).
+        Scope("channel"),
+        "sms_reply",
+        message.evidence() | asdict(decision),
+        idempotency_key=message_id,
+    )
+    await (service.record([act]) if decision.intent == "stop" else service.withdraw([act]))
+
+
+async def take_status(
+    service: Service, brand: AppliedBrand, status: MessageStatus, error: SendError
+) -> None:
+    """Record what a provider's error says of the person."""
+    act = Act(
+        brand,
+        Recipient.of(status.address(), service.vault),
+        Scope("channel"),
+        "provider_block",
+        status.evidence() | {"rule": error.rule},
+        reason=error.reason,
+        # Callbacks come in any order and more than once (S-08), and none says when the person
+        # blocked us: one that is new counts as said now, even after a START. Doubt means stop.
+        idempotency_key=f"{status.provider}:{status.message_id}:{error.code}",
+    )
+    [recorded] = await service.record([act])
+    if recorded.is_new and error.reason == "opt_out":
+        # Somebody told the provider to stop, and we did not hear it (S-27).
+        metrics.MISSED_OPT_OUTS.labels(brand.slug, error.code).inc()

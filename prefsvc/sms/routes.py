@@ -1,0 +1,11 @@
+"""The routes that providers of text messages post to."""
+
+from aiohttp import web
+
+from prefsvc.sms.twilio.messages import post_message
+from prefsvc.sms.twilio.statuses import post_status
+
+SMS_ROUTES = [
+    web.post("/hooks/twilio/messages", post_message),
+    web.post("/hooks/twilio/statuses", post_status),
+]

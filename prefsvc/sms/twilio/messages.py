@@ -1,0 +1,37 @@
+"""POST /hooks/twilio/messages: a person's text, as Twilio passes it on."""
+
+from aiohttp import web
+
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import SERVICE
+from prefsvc.intent import Decision
+from prefsvc.sms import replies
+from prefsvc.sms.receiving import brand_of, take_message
+from prefsvc.sms.twilio import twiml
+from prefsvc.sms.twilio.reading import read_message
+from prefsvc.sms.twilio.signed import signed_form
+
+
+async def post_message(request: web.Request) -> web.Response:
+    """Record a STOP or START, answer HELP, have a person look at what is doubtful.
+
+    2xx only once it is durable, so that Twilio retries.
+    """
+    service = request.app[SERVICE]
+    message = read_message(await signed_form(request))
+    brand = brand_of(service, message.to, message.sender_pool)
+    return _answer(brand, await take_message(service, brand, message))
+
+
+def _answer(brand: AppliedBrand, decision: Decision) -> web.Response:
+    language = brand.brand.default_language
+    text = replies.for_intent(
+        decision.intent,
+        brand_name=brand.brand.name_in(language),
+        language=language,
+        contact=brand.brand.contact_text,
+        # Two answers to one STOP are one too many (RULES S-15).
+        provider_answers=brand.brand.replies_by_provider,
+        custom_texts=dict[str, str](brand.brand.reply_texts(language).items()),
+    )
+    return web.Response(text=twiml.reply(text), content_type="text/xml", charset="utf-8")

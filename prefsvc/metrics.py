@@ -12,6 +12,11 @@ MISSED_OPT_OUTS = Counter(
     "Opt-outs that reached us only as an error of the provider, by brand and code.",
     ["brand", "code"],
 )
+UNORDERED_STARTS = Counter(
+    "prefsvc_unordered_starts_total",
+    "STARTs by text that lifted nothing, because they may have been sent before a STOP, by brand.",
+    ["brand"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
     so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
 
+    twilio_api_url: str = "https://api.twilio.com"
+    """Where Twilio is asked when a STOP and a START were sent that crossed on their way."""
+
     # Limits.
     body_bytes_max: Positive = 1 << 20
     """The largest request body of the API."""
@@ -77,6 +80,14 @@ class Settings(BaseSettings):
     """How long a caller may take to send its body."""
     request_timeout_seconds: Seconds = 30
     """How long the API works on one request; streams and long polls have their own limits."""
+    webhook_timeout_seconds: Seconds = 10
+    """How long a provider's webhook may take; then it is answered 503, so that the provider tries
+    again. Twilio gives up after 15 (RULES S-08)."""
+    text_order_seconds: Annotated[float, Field(ge=0)] = 15
+    """How long after a STOP by text a START may have been sent before it (and the other way round):
+    as long as one message's hand-over may take. Longer where your connection overrides retry."""
+    twilio_api_timeout_seconds: Seconds = 3
+    """How long Twilio may take to say when messages were sent; then that is unknown."""
     check_addresses_max: Positive = 10_000
     """The most addresses in one check."""
     links_bulk_max: Positive = 100_000
@@ -207,7 +218,7 @@ class Settings(BaseSettings):
             else value
         )
 
-    @field_validator("public_url")
+    @field_validator("public_url", "twilio_api_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         if value and not value.startswith(("https://", "http://")):
@@ -234,6 +245,11 @@ class Settings(BaseSettings):
     def review_age(self) -> timedelta:
         """Return for how long a doubtful reply waits for a decision."""
         return timedelta(days=self.review_days_max)
+
+    @property
+    def text_order(self) -> timedelta:
+        """Return for how long texts may arrive in another order than they were sent in."""
+        return timedelta(seconds=self.text_order_seconds)
 
     @property
     def delivery_claim(self) -> timedelta:

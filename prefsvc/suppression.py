@@ -43,6 +43,10 @@ LIFTING_SOURCES = frozenset(
 """Where a person's own later word can come from. A purchase, a form that may have been filled in
 for something else, an import or a sync records an opt-in and lifts nothing (RULES P-08)."""
 
+UNORDERED_START = "sms_reply_unordered"
+"""A START by text that may have been sent before the STOP that it arrived after (RULES S-20): it
+lifts nothing."""
+
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",

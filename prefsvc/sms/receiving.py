@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from prefsvc import metrics
+from prefsvc import metrics, texts
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import Service
 from prefsvc.errors import InvalidAddress, UnknownRecipientNumber
@@ -10,9 +10,12 @@ from prefsvc.intent import Decision
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
+from prefsvc.sms.hearing import hear
 from prefsvc.sms.message import InboundMessage, intent
+from prefsvc.sms.replies import Outcome
 from prefsvc.sms.status import MessageStatus, SendError
-from prefsvc.suppression import Scope
+from prefsvc.suppression import ActKind, Scope
+from prefsvc.texts import Text, Word
 
 
 def brand_of(service: Service, number: str | None, sender_pool: str | None) -> AppliedBrand:
@@ -25,40 +28,46 @@ def brand_of(service: Service, number: str | None, sender_pool: str | None) -> A
     return brand
 
 
-async def take_message(service: Service, brand: AppliedBrand, message: InboundMessage) -> Decision:
-    """Record a STOP or START, or have a person look; return how the message was read.
+async def take_message(
+    service: Service, brand: AppliedBrand, message: InboundMessage
+) -> Outcome | None:
+    """Record a STOP or START, or have a person look; return what it is answered with, if anything.
 
     It is durable when this returns; what is raised instead lets the provider try again.
     """
-    decision = intent(message, wrong_number=brand.brand.sms.wrong_number)
-    if decision.intent in {"stop", "start", "ask"}:
-        await _record(service, brand, message, decision)
-    return decision
-
-
-async def _record(
-    service: Service, brand: AppliedBrand, message: InboundMessage, decision: Decision
-) -> None:
     try:
-        address = message.address()
+        recipient = Recipient.of(message.address(), service.vault)
     except InvalidAddress:
-        return  # A short code or a name wrote: nobody whom a sender could text.
-    recipient = Recipient.of(address, service.vault)
-    message_id = f"{message.provider}:{message.message_id}"
-    if decision.intent == "ask":
-        await service.ask(Doubt(brand, recipient, message_id, decision, message.evidence()))
-        return
-    act = Act(
-        brand,
-        recipient,
-        # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
-        # restores just that (S-14).
-        Scope("channel"),
-        "sms_reply",
-        message.evidence() | asdict(decision),
-        idempotency_key=message_id,
-    )
-    await (service.record([act]) if decision.intent == "stop" else service.withdraw([act]))
+        return None  # A short code or a name wrote: nobody whom a sender could text.
+    decision = intent(message, wrong_number=brand.brand.sms.wrong_number)
+    match decision.intent:
+        case "stop" | "start":
+            return await _take_word(service, message, decision, brand, recipient)
+        case "ask":
+            message_id = f"{message.provider}:{message.message_id}"
+            await service.ask(Doubt(brand, recipient, message_id, decision, message.evidence()))
+            return None
+        case "help":
+            return "help"
+        case "none":
+            return None
+
+
+async def _take_word(
+    service: Service,
+    message: InboundMessage,
+    decision: Decision,
+    brand: AppliedBrand,
+    recipient: Recipient,
+) -> Outcome | None:
+    evidence = message.evidence() | asdict(decision)
+    # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
+    # restores just that (S-14).
+    act = Act(brand, recipient, Scope("channel"), texts.SOURCE, evidence)
+    text = Text(message.provider, message.message_id, message.account, message.sent_at)
+    kind: ActKind = "opt_out" if decision.intent == "stop" else "opt_in"
+    heard = await hear(service, Word(kind, act, text))
+    return heard.answer
 
 
 async def take_status(

@@ -79,8 +79,12 @@ class Running:
         """GET a path or, with a body, POST to it."""
         url = path if path.startswith("http") else self.origin + path
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.send(Request(url, body, headers))
+
+    def send(self, request: Request) -> Answer:
+        """Send a request as it is."""
         try:
-            with urlopen(Request(url, body, headers), timeout=LIMIT_SECONDS) as reply:
+            with urlopen(request, timeout=LIMIT_SECONDS) as reply:
                 return Answer(reply.status, reply.read())
         except HTTPError as reply:
             with reply:
@@ -145,15 +149,20 @@ def open_folder() -> Iterator[Path]:
 
 def execute(folder: Path, *statements: str) -> None:
     """Do something by hand in the database of the folder's running service."""
+    values(folder, *statements)
+
+
+def values(folder: Path, *statements: str) -> list:
+    """Do something by hand there; return the first value that each statement gave."""
 
     async def work(dsn):
         conn = await asyncpg.connect(dsn, server_settings={"search_path": "prefsvc"})
-        for statement in statements:
-            await conn.execute(statement)
+        found = [await conn.fetchval(statement) for statement in statements]
         await conn.close()
+        return found
 
     with engine.connected(folder / "data") as dsn:
-        asyncio.run(work(dsn))
+        return asyncio.run(work(dsn))
 
 
 def servers_of(folder: Path) -> list[int]:

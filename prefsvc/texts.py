@@ -25,6 +25,8 @@ CONFIRMATION_AGE: Final = timedelta(minutes=5)
 """A confirmation that is later than this needs a reason; we have none, and are silent (S-15)."""
 
 _A_MOMENT: Final = timedelta(microseconds=1)
+_HAND_OVER_MAX: Final = timedelta(days=1)
+"""No provider tries for longer, and a moment that is years ago must not have us read for years."""
 
 Answer = Literal["stop", "start", "start_again"]
 """What a person is told; "start_again": the START lifted nothing, as it may have crossed a STOP."""
@@ -161,7 +163,7 @@ async def _recorded_before(tx: Tx, word: Word) -> queries.RecordedBeforeRow | No
 
 async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[_Crossed]:
     """Return acts of the other kind since then, if one of them came by text."""
-    act, since = word.act, tx.now - within
+    act, since = word.act, _since(tx, word, within)
     bucket, brand_id = act.place
     other: ActKind = "opt_in" if word.kind == "opt_out" else "opt_out"
     rows = await queries.recent_acts(
@@ -178,6 +180,15 @@ async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[_Crossed]:
     recent = [row for row in rows if row.received_at >= since]
     is_by_text = any(row.source == SOURCE for row in recent)
     return [_crossed_by(row) for row in recent if is_by_text and _counts(word, row)]
+
+
+def _since(tx: Tx, word: Word, within: timedelta) -> datetime:
+    """Return since when what was received may have crossed it."""
+    since = tx.now - within
+    if word.kind == "opt_in" and word.text.sent_at:
+        # However late it is handed over, it must be later than every stop since it was sent.
+        since = min(since, max(word.text.sent_at, tx.now - _HAND_OVER_MAX))
+    return since
 
 
 def _counts(word: Word, row: queries.RecentActsRow) -> bool:

@@ -1,8 +1,9 @@
 """Hear a STOP or START: look, ask the provider for moments where they matter, and decide."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -11,6 +12,9 @@ from prefsvc.outward import twilio_messages
 from prefsvc.texts import Heard, Moments, Text, Undecided, Word
 
 log = structlog.get_logger()
+
+_ASKED_MAX: Final = 8
+"""As many texts as one person sends in a hurry; what is not asked about stays unknown."""
 
 
 async def hear(service: Service, word: Word) -> Heard:
@@ -25,8 +29,8 @@ async def hear(service: Service, word: Word) -> Heard:
     return heard
 
 
-async def _moments(service: Service, texts: Iterable[Text]) -> Moments:
-    asked = list(texts)
+async def _moments(service: Service, texts: Sequence[Text]) -> Moments:
+    asked = texts[:_ASKED_MAX]
     found = await asyncio.gather(*[_moment(service, text) for text in asked])
     moments = {text: at for text, at in zip(asked, found, strict=True) if at}
     log.info("texts_crossed", texts=len(asked), moments_known=len(moments))

@@ -2,10 +2,11 @@
 
 from aiohttp import web
 
-from prefsvc.sms.twilio.messages import post_message
+from prefsvc.sms.twilio.messages import take_text
 from prefsvc.sms.twilio.statuses import post_status
 
 SMS_ROUTES = [
-    web.post("/hooks/twilio/messages", post_message),
+    web.post("/hooks/twilio/messages", take_text),
+    web.get("/hooks/twilio/messages", take_text, allow_head=False),
     web.post("/hooks/twilio/statuses", post_status),
 ]

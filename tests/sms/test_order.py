@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from prefsvc.verification import verify
 from tests.sms.twilio_client import ACCOUNT_SID, signed, sms
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
+from tests.support.doubtful import apply_acme
 from tests.support.messages_api import messages_api
 
 HOOK = "/hooks/twilio/messages"
@@ -236,6 +237,26 @@ async def test_a_stop_that_was_sent_first_is_recorded_and_changes_nothing(text, 
     [start, stop] = await rows()
     assert (start["act"], start["effect"]) == ("opt_in", "none")
     assert (stop["act"], stop["effect"], stop["sent_at"]) == ("opt_out", "none", NOON)
+
+
+async def test_a_stop_that_was_sent_long_ago_counts_and_is_not_confirmed(
+    text, may_text, service, api
+):
+    await apply_acme(service, replies_by_provider=False)
+    long_ago = datetime.now(UTC) - timedelta(seconds=310)
+    api.sent = {sid(1): long_ago, sid(2): long_ago + timedelta(seconds=1)}
+    assert "again" in await text("START", 1)
+    assert (await text("STOP", 2)).endswith(("<Response />", "<Response/>"))
+    assert not await may_text()
+
+
+async def test_of_many_texts_in_a_hurry_a_few_are_asked_about(text, may_text, api):
+    api.sent = {sid(n): NOON + timedelta(seconds=n) for n in range(21)}
+    for number in range(20):
+        await text("STOP", number)
+    await text("START", 20)
+    assert len(set(api.asked)) == 8
+    assert not await may_text()
 
 
 async def test_what_twilio_saw_first_was_first_though_its_clock_is_ahead_of_ours(

@@ -171,8 +171,8 @@ async def test_no_body_is_ever_a_fault(client, body, content_type):
     assert reply.status in {400, 403, 413}
 
 
-async def test_get_changes_nothing(client):
-    assert (await client.get(HOOK)).status == 405
+async def test_a_get_without_a_signature_changes_nothing(client):
+    assert (await client.get(HOOK)).status == 403
 
 
 async def test_a_stop_to_one_number_stops_every_sender_of_the_brand_and_no_other_brand(

@@ -12,9 +12,9 @@ from multidict import MultiDict, MultiMapping
 from prefsvc.errors import UnreadableMessage
 from prefsvc.sms.message import storable
 
-# Twilio sends some thirty. The signature's check sorts them anew for each token and spelling of the
-# URL, so that thousands from a stranger would cost the time of many messages.
-PARAMETERS_MAX: Final = 256
+# Twilio sends some thirty, and more in time. The signature's check sorts them anew for each token
+# and spelling of the URL, so that tens of thousands from a stranger would cost many messages' time.
+PARAMETERS_MAX: Final = 1024
 _FIELD_CHARS_MAX: Final = 256
 _NAME_CHARS_MAX: Final = 64
 _NAMES_MAX: Final = 64

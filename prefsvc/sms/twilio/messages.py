@@ -1,4 +1,8 @@
-"""POST /hooks/twilio/messages: a person's text, as Twilio passes it on."""
+"""POST or GET /hooks/twilio/messages: a person's text, as Twilio passes it on.
+
+It may be set as the fallback URL, too: what Twilio adds there (`ErrorCode`, `ErrorUrl`) is signed
+like all else and changes nothing (RULES S-08).
+"""
 
 from aiohttp import web
 
@@ -12,7 +16,7 @@ from prefsvc.sms.twilio.reading import read_message
 from prefsvc.sms.twilio.signed import signed_form
 
 
-async def post_message(request: web.Request) -> web.Response:
+async def take_text(request: web.Request) -> web.Response:
     """Record a STOP or START, answer HELP, have a person look at what is doubtful.
 
     2xx only once it is durable, so that Twilio retries.

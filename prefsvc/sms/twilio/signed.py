@@ -12,28 +12,37 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 async def signed_form(request: web.Request) -> MultiDict[str]:
-    """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
+    """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank.
+
+    A webhook that is set to GET has its parameters in the query (RULES S-01), and there the URL is
+    all that is signed.
+    """
     service = request.app[SERVICE]
     body = await read_body(
         request,
         bytes_max=service.settings.twilio_body_bytes_max,
         timeout_seconds=service.settings.body_read_timeout_seconds,
     )
-    form = parse_form(body) if request.content_type == _FORM else None
-    account = form.get("AccountSid", "") if form is not None else ""
+    posted = parse_form(body) if request.content_type == _FORM else None
+    given = _in_query(request) if request.method == "GET" else posted or MultiDict()
     is_signed = is_signed_by(
-        service.vault.twilio_tokens_for(account),
+        service.vault.twilio_tokens_for(given.get("AccountSid", "")),
         # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt
         # from headers that anybody can send (RULES S-03, S-04).
         url=service.settings.origin + request.raw_path,
-        form=form,
+        form=posted,
         body=body,
         signature=_only(request, "X-Twilio-Signature"),
         signature_settings=_only(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
     if not is_signed:
         raise UnsignedWebhook
-    return form if form is not None else MultiDict()
+    return given
+
+
+def _in_query(request: web.Request) -> MultiDict[str]:
+    query = request.raw_path.partition("?")[2]
+    return parse_form(query.encode(errors="surrogateescape"))
 
 
 def _only(request: web.Request, name: str) -> str | None:

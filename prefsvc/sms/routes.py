@@ -7,6 +7,6 @@ from prefsvc.sms.twilio.statuses import post_status
 
 SMS_ROUTES = [
     web.post("/hooks/twilio/messages", take_text),
-    web.get("/hooks/twilio/messages", take_text, allow_head=False),
+    web.get("/hooks/twilio/messages", take_text),
     web.post("/hooks/twilio/statuses", post_status),
 ]

@@ -24,7 +24,7 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
         timeout_seconds=service.settings.body_read_timeout_seconds,
     )
     posted = parse_form(body) if request.content_type == _FORM else None
-    given = _in_query(request) if request.method == "GET" else posted or MultiDict()
+    given = posted or MultiDict() if request.method == "POST" else _in_query(request)
     is_signed = is_signed_by(
         service.vault.twilio_tokens_for(given.get("AccountSid", "")),
         # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt

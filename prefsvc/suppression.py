@@ -55,7 +55,9 @@ OPT_OUT_SOURCES = frozenset(
 )  # fmt: skip
 SAME_WORD = timedelta(minutes=1)
 """An opt-out repeated so soon is the same word: a retry, a double click."""
-OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "purchase", "registration"}
+OPT_IN_SOURCES = LIFTING_SOURCES | {
+    "form", "import", "purchase", "registration", UNORDERED_START,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -20,11 +20,11 @@ STOP, START = "opt_out", "opt_in"
 def word(service):
     """Make Ann's word; `sent_at` is known or not, as her provider has it."""
 
-    def word(kind, number, sent_at=None, *, provider="telnyx"):
+    def word(kind, number, sent_at=None, *, provider="telnyx", brand="acme"):
         ann = Recipient.of(Address.for_opt_out("sms", ANNS_PHONE), service.vault)
         text = Text(provider, f"m{number}", "account", sent_at)
         evidence = {"provider": provider, "message_id": text.message_id, "account": "account"}
-        act = Act(service.book.get("acme"), ann, Scope("channel"), SOURCE, evidence)
+        act = Act(service.book.get(brand), ann, Scope("channel"), SOURCE, evidence)
         return Word(kind, act, text)
 
     return word
@@ -101,6 +101,16 @@ async def test_what_was_sent_long_ago_is_recorded_and_not_answered(
     said = await heard(service, word(STOP, 1, service.now() - age_seconds * SECOND))
     assert said.answer == answer
     assert await is_stopped()
+
+
+async def test_a_stop_that_turns_out_to_be_older_than_the_one_that_stands_is_no_second_opt_out(
+    service, word
+):
+    now = service.now()
+    assert (await heard(service, word(STOP, 1, now, brand="globex"))).answer == "stop"
+    # Globex' days are counted to the second, so that the earlier one is due earlier.
+    older = await heard(service, word(STOP, 2, now - 120 * SECOND, brand="globex"))
+    assert (older.recorded.effect, older.answer) == ("added", None)
 
 
 async def test_two_rounds_that_meet_another_text_in_between_end_stopped(service, word, is_stopped):

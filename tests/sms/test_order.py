@@ -11,7 +11,7 @@ from prometheus_client import REGISTRY
 from prefsvc.verification import verify
 from tests.sms.twilio_client import ACCOUNT_SID, signed, sms
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
-from tests.support.doubtful import apply_acme
+from tests.support.doubtful import apply_acme, decide, only_review
 from tests.support.messages_api import messages_api
 
 HOOK = "/hooks/twilio/messages"
@@ -156,6 +156,24 @@ async def test_a_doubtful_text_that_suppressed_is_not_lifted_by_a_start_beside_i
     await text("sorry, you have the wrong number", 1)
     await text("START", 2)
     assert not await may_text()
+
+
+@pytest.fixture
+async def reviewing(service):
+    """Acme, which suppresses no doubtful reply before somebody decides."""
+    await apply_acme(service, doubtful="review")
+
+
+@pytest.mark.usefixtures("reviewing")
+async def test_a_doubt_that_was_decided_just_now_holds_up_no_start(
+    text, may_text, client, keys, clock
+):
+    await text("sorry, you have the wrong number", 1)
+    clock.move(days=1)
+    await decide(client, keys, await only_review(client, keys), "stop")
+    assert not await may_text()
+    await text("START", 2)
+    assert await may_text()
 
 
 @pytest.mark.parametrize(

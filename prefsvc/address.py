@@ -22,6 +22,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from prefsvc.country import known_country
 from prefsvc.errors import InvalidAddress
+from prefsvc.number_aliases import aliases
 
 Channel = Literal["email", "sms", "post"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
@@ -80,7 +81,16 @@ class Address:
     @property
     def country(self) -> str | None:
         """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
-        return _country_of(self.canonical) if self.channel == "sms" else None
+        numbers = (self.canonical, *(one.canonical for one in self.aliases))
+        # An old spelling is a number of no country any more, and still of that of the new one.
+        countries = map(_country_of, numbers) if self.channel == "sms" else ()
+        return next(filter(None, countries), None)
+
+    @property
+    def aliases(self) -> tuple[Self, ...]:
+        """The other spellings of a phone number; of other addresses none are known (DESIGN §5)."""
+        others = aliases(self.canonical) if self.channel == "sms" else ()
+        return tuple(type(self).for_opt_out(self.channel, other) for other in others)
 
     @property
     def masked(self) -> str:

@@ -23,6 +23,11 @@ class Recipient:
         key = address_key(vault.pepper, address.channel, address.sha256)
         return cls(key, address.channel, address)
 
+    def aliases(self, vault: Vault) -> list["Recipient"]:
+        """Return the same subscriber under the other spellings of the number, if it is known."""
+        others = self.address.aliases if self.address else ()
+        return [Recipient.of(other, vault) for other in others]
+
     @property
     def country(self) -> str | None:
         """Return the country that the address itself shows, if any."""

@@ -39,8 +39,12 @@ class Act:
         return (self.recipient.bucket, self.brand.brand_id)
 
     def followed_by(self, mark: str) -> str | None:
-        """Return the idempotency key of an act that follows from this one."""
-        return f"{self.idempotency_key}:{mark}" if self.idempotency_key else None
+        """Return the idempotency key of an act that follows from this one.
+
+        One request may be about several addresses, and a key is unique in its bucket alone.
+        """
+        key = self.idempotency_key
+        return f"{key}:{self.recipient.bucket}:{mark}" if key else None
 
 
 def places(brand: AppliedBrand, recipients: Iterable[Recipient]) -> set[Place]:

@@ -65,7 +65,8 @@ class Address:
         if channel == "email":
             _require_email_syntax(_cleaned(text))
         elif channel == "sms":
-            _require_possible_number(address.canonical)
+            # A number in an old spelling is possible if it is in the new one.
+            _require_possible_number(address.canonical, *aliases(address.canonical))
         return address
 
     @property
@@ -311,9 +312,13 @@ def _country_of(e164: str) -> str | None:
     return known_country(phonenumbers.region_code_for_number(number))
 
 
-def _require_possible_number(e164: str) -> None:
-    if not (_e164(e164) and phonenumbers.is_possible_number(phonenumbers.parse(e164))):
+def _require_possible_number(*spellings: str) -> None:
+    if not any(_is_possible(e164) for e164 in spellings):
         raise InvalidAddress("No phone network has numbers like this one; check its digits.")
+
+
+def _is_possible(e164: str) -> bool:
+    return bool(_e164(e164)) and phonenumbers.is_possible_number(phonenumbers.parse(e164))
 
 
 # --- post ------------------------------------------------------------------------------------

@@ -122,3 +122,9 @@ def test_what_is_no_phone_number_has_no_other_spelling(channel, text):
 def test_the_country_is_known_by_the_new_spelling():
     assert Address.for_opt_out("sms", "+5215555550123").country == "MX"
     assert Address.for_opt_out("sms", "+22507000123").country == "CI"
+
+
+@pytest.mark.parametrize("pair", PAIRS)
+def test_whoever_is_known_by_an_old_spelling_can_agree_again(pair):
+    for number in pair:
+        assert Address.for_opt_in("sms", number).canonical == number

@@ -41,8 +41,8 @@ _MEXICO: Final = [_spellings("+521", "+52", r"[2-9]\d{9}")]
 _ARGENTINA: Final = [_spellings("+549", "+54", r"(?:11|[23]\d)\d{8}")]
 
 # Brazil: every mobile got a 9 before its eight digits, region by region from 2012 until 6 November
-# 2016 (Anatel, Resolução 553/2010). Mobiles began with 6 to 9; what begins with 2 to 5 is a landline
-# and never got one.
+# 2016 (Anatel, Resolução 553/2010). Mobiles began with 6 to 9; what begins with 2 to 5 is a
+# landline and never got one.
 _BRAZIL: Final = [
     _spellings(f"+55{area}9", f"+55{area}", r"[6-9]\d{7}")
     for area in range(11, 100)

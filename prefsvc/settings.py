@@ -71,6 +71,10 @@ class Settings(BaseSettings):
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
     twilio_body_bytes_max: Positive = 64 << 10
     """The largest Twilio webhook body."""
+    twilio_events_body_bytes_max: Positive = 1 << 20
+    """The largest batch that Twilio's Event Streams may post."""
+    twilio_events_max: Positive = 1000
+    """The most events in such a batch."""
     header_bytes_max: Positive = 8190
     """The longest request line, and the longest header."""
     body_read_timeout_seconds: Seconds = 20

@@ -4,7 +4,7 @@ from aiohttp import web
 from multidict import MultiDict
 
 from prefsvc.brands import AppliedBrand
-from prefsvc.doors import SERVICE, Service, read_body
+from prefsvc.doors import SERVICE, Service, only_header, read_body
 from prefsvc.errors import UnknownRecipientNumber, UnsignedWebhook
 from prefsvc.sms.form import parse_form
 from prefsvc.sms.signature import is_signed_by
@@ -29,8 +29,8 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
         url=service.settings.origin + request.raw_path,
         form=form,
         body=body,
-        signature=_only(request, "X-Twilio-Signature"),
-        signature_settings=_only(request, "X-Twilio-Webhooks-Signature-Settings"),
+        signature=only_header(request, "X-Twilio-Signature"),
+        signature_settings=only_header(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
     if not is_signed:
         raise UnsignedWebhook
@@ -45,9 +45,3 @@ def brand_of(service: Service, number: str | None, messaging_service: str | None
     if brand is None:
         raise UnknownRecipientNumber
     return brand
-
-
-def _only(request: web.Request, name: str) -> str | None:
-    """Return a header that came once; of several, nobody can say which one Twilio sent."""
-    values = request.headers.getall(name, [])
-    return values[0] if len(values) == 1 else None

@@ -5,7 +5,7 @@ from prefsvc.mail_events.certificates import SNS, Sns
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
 from tests.mail_events.providers import SECRETS, AmazonSns, acme_with_sources, proved
-from tests.support.cast import ANN, ORIGIN
+from tests.support.cast import ANN
 from tests.support.lists import ACME
 
 

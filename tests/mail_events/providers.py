@@ -1,4 +1,4 @@
-"""What mail providers post, for tests: sources of acme's, their secrets, and posts that prove it."""
+"""What mail providers post, for tests: sources of acme's, their secrets, and posts with proof."""
 
 import base64
 import datetime as dt
@@ -73,50 +73,96 @@ def acme_with_sources():
 _numbers = itertools.count(1)
 
 
-def unsubscribe(provider, address=ANN, *, of=None, at=None):
+def unsubscribe(provider, address=ANN, *, of=None, at=None):  # noqa: PLR0911 - one of each
     """Return an event by which a person unsubscribes: from a list, or from everything."""
     seconds, name = int(at or time.time()), f"event-{next(_numbers)}"
     iso = dt.datetime.fromtimestamp(seconds, dt.UTC).isoformat().replace("+00:00", "Z")
     match provider:
         case "sendgrid":
             kind = {"event": "group_unsubscribe", "asm_group_id": int(of)} if of else {}
-            return {"event": "unsubscribe", "email": address, "timestamp": seconds,
-                    "sg_event_id": name, "useragent": "Mozilla/5.0", "ip": "192.0.2.1"} | kind
+            return {
+                "event": "unsubscribe",
+                "email": address,
+                "timestamp": seconds,
+                "sg_event_id": name,
+                "useragent": "Mozilla/5.0",
+                "ip": "192.0.2.1",
+            } | kind
         case "mailgun":
             lists = {"mailing-list": {"address": of, "sid": "x"}} if of else {}
-            return {"event": "unsubscribed", "id": name, "timestamp": seconds + 0.5,
-                    "recipient": address, "ip": "192.0.2.1"} | lists
+            return {
+                "event": "unsubscribed",
+                "id": name,
+                "timestamp": seconds + 0.5,
+                "recipient": address,
+                "ip": "192.0.2.1",
+            } | lists
         case "postmark":
-            return {"RecordType": "SubscriptionChange", "MessageID": name, "ServerID": 23,
-                    "MessageStream": of or "outbound", "ChangedAt": iso, "Recipient": address,
-                    "Origin": "Recipient", "SuppressSending": True,
-                    "SuppressionReason": "ManualSuppression", "Tag": "t", "Metadata": {}}
+            return {
+                "RecordType": "SubscriptionChange",
+                "MessageID": name,
+                "ServerID": 23,
+                "MessageStream": of or "outbound",
+                "ChangedAt": iso,
+                "Recipient": address,
+                "Origin": "Recipient",
+                "SuppressSending": True,
+                "SuppressionReason": "ManualSuppression",
+                "Tag": "t",
+                "Metadata": {},
+            }
         case "ses":
             topics = [{"topicName": of, "subscriptionStatus": "OptOut"}] if of else []
             preferences = {"unsubscribeAll": not of, "topicSubscriptionStatus": topics}
-            return {"eventType": "Subscription",
-                    "mail": {"destination": [address], "messageId": name, "timestamp": iso},
-                    "subscription": {"contactList": "list", "timestamp": iso,
-                                     "source": "UnsubscribeHeader",
-                                     "newTopicPreferences": preferences,
-                                     "oldTopicPreferences": {"unsubscribeAll": False}}}
+            return {
+                "eventType": "Subscription",
+                "mail": {"destination": [address], "messageId": name, "timestamp": iso},
+                "subscription": {
+                    "contactList": "list",
+                    "timestamp": iso,
+                    "source": "UnsubscribeHeader",
+                    "newTopicPreferences": preferences,
+                    "oldTopicPreferences": {"unsubscribeAll": False},
+                },
+            }
         case "sparkpost":
-            event = {"type": "list_unsubscribe", "event_id": name, "timestamp": str(seconds),
-                     "rcpt_to": address, "raw_rcpt_to": address, "message_id": "m"}
+            event = {
+                "type": "list_unsubscribe",
+                "event_id": name,
+                "timestamp": str(seconds),
+                "rcpt_to": address,
+                "raw_rcpt_to": address,
+                "message_id": "m",
+            }
             return {"msys": {"unsubscribe_event": event}}
         case "mailjet":
-            return {"event": "unsub", "time": seconds, "MessageID": next(_numbers),
-                    "email": address, "mj_campaign_id": 1, "mj_list_id": int(of or 0),
-                    "ip": "127.0.0.4", "geo": "US", "agent": "List-Unsubscribe"}
+            return {
+                "event": "unsub",
+                "time": seconds,
+                "MessageID": next(_numbers),
+                "email": address,
+                "mj_campaign_id": 1,
+                "mj_list_id": int(of or 0),
+                "ip": "127.0.0.4",
+                "geo": "US",
+                "agent": "List-Unsubscribe",
+            }
         case "brevo":
             lists = {"list_id": [int(of)]} if of else {}
-            return {"id": 1, "event": "unsubscribe", "email": address, "camp_id": 3,
-                    "ts_event": seconds, "date_event": "2020-10-09 00:00:00", "tag": "",
-                    "message-id": f"<{name}@example.com>"} | lists
+            return {
+                "id": 1,
+                "event": "unsubscribe",
+                "email": address,
+                "camp_id": 3,
+                "ts_event": seconds,
+                "date_event": "2020-10-09 00:00:00",
+                "tag": "",
+                "message-id": f"<{name}@example.com>",
+            } | lists
     raise ValueError(provider)  # fmt: skip
 
 
-def bounce(provider, address=ANN, *, status="5.1.1"):
+def bounce(provider, address=ANN, *, status="5.1.1"):  # noqa: PLR0911 - one of each
     """Return an event of a message that could not be delivered for good."""
     event, words = unsubscribe(provider, address), f"550 {status} <{address}> user unknown"
     match provider:
@@ -124,30 +170,55 @@ def bounce(provider, address=ANN, *, status="5.1.1"):
             return event | {"event": "bounce", "type": "bounce", "status": status, "reason": words}
         case "mailgun":
             delivery = {"code": 550, "message": words, "enhanced-code": status}
-            return event | {"event": "failed", "severity": "permanent", "reason": "bounce",
-                            "delivery-status": delivery}
+            return event | {
+                "event": "failed",
+                "severity": "permanent",
+                "reason": "bounce",
+                "delivery-status": delivery,
+            }
         case "postmark":
-            return {"RecordType": "Bounce", "Type": "HardBounce", "ID": next(_numbers),
-                    "Email": address, "Details": f"smtp;{words}", "MessageID": "m",
-                    "BouncedAt": "2026-03-02T05:28:50.3963933-04:00"}
+            return {
+                "RecordType": "Bounce",
+                "Type": "HardBounce",
+                "ID": next(_numbers),
+                "Email": address,
+                "Details": f"smtp;{words}",
+                "MessageID": "m",
+                "BouncedAt": "2026-03-02T05:28:50.3963933-04:00",
+            }
         case "ses":
             told = {"emailAddress": address, "status": status, "diagnosticCode": f"smtp; {words}"}
-            return {"eventType": "Bounce", "mail": event["mail"],
-                    "bounce": {"bounceType": "Permanent", "bounceSubType": "General",
-                               "bouncedRecipients": [told]}}
+            return {
+                "eventType": "Bounce",
+                "mail": event["mail"],
+                "bounce": {
+                    "bounceType": "Permanent",
+                    "bounceSubType": "General",
+                    "bouncedRecipients": [told],
+                },
+            }
         case "sparkpost":
             told = event["msys"]["unsubscribe_event"]
-            return {"msys": {"message_event": told | {"type": "bounce", "bounce_class": "10",
-                                                      "raw_reason": words}}}
+            return {
+                "msys": {
+                    "message_event": told
+                    | {"type": "bounce", "bounce_class": "10", "raw_reason": words}
+                }
+            }
         case "mailjet":
-            return event | {"event": "bounce", "hard_bounce": status == "5.1.1", "blocked": False,
-                            "error_related_to": "recipient", "error": "user unknown"}
+            return event | {
+                "event": "bounce",
+                "hard_bounce": status == "5.1.1",
+                "blocked": False,
+                "error_related_to": "recipient",
+                "error": "user unknown",
+            }
         case "brevo":
             return event | {"event": "hard_bounce", "reason": words}
     raise ValueError(provider)  # fmt: skip
 
 
-def complaint(provider, address=ANN):
+def complaint(provider, address=ANN):  # noqa: PLR0911 - one of each
     """Return an event by which a person calls a message spam."""
     event = unsubscribe(provider, address)
     match provider:
@@ -156,12 +227,22 @@ def complaint(provider, address=ANN):
         case "mailgun":
             return event | {"event": "complained"}
         case "postmark":
-            return {"RecordType": "SpamComplaint", "Type": "SpamComplaint", "ID": next(_numbers),
-                    "Email": address, "BouncedAt": "2026-03-02T05:28:50-04:00"}
+            return {
+                "RecordType": "SpamComplaint",
+                "Type": "SpamComplaint",
+                "ID": next(_numbers),
+                "Email": address,
+                "BouncedAt": "2026-03-02T05:28:50-04:00",
+            }
         case "ses":
-            return {"notificationType": "Complaint", "mail": event["mail"],
-                    "complaint": {"complaintFeedbackType": "abuse",
-                                  "complainedRecipients": [{"emailAddress": address}]}}
+            return {
+                "notificationType": "Complaint",
+                "mail": event["mail"],
+                "complaint": {
+                    "complaintFeedbackType": "abuse",
+                    "complainedRecipients": [{"emailAddress": address}],
+                },
+            }
         case "sparkpost":
             told = event["msys"]["unsubscribe_event"]
             return {"msys": {"message_event": told | {"type": "spam_complaint", "fbtype": "abuse"}}}
@@ -181,7 +262,7 @@ class AmazonSns:
         self.documents = {CERTIFICATE_URL: self.certificate}
         self.asked = []
 
-    async def fetch(self, settings, url):
+    async def fetch(self, _settings, url):
         self.asked.append(url)
         if url.startswith(f"{SNS_ORIGIN}/?Action=ConfirmSubscription"):
             return b"<ConfirmSubscriptionResponse/>"

@@ -153,7 +153,9 @@ def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
 
 def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:
     """Look for sources of mail events that nothing can prove."""
-    for name, (_, source) in sorted(book.by_mail_source.items()):
+    for name, (brand, source) in sorted(book.by_mail_source.items()):
+        if brand.retired_at:
+            continue
         text = f"{source.provider} tells of mail events at {name}"
         if source.provider == "ses":
             yield Finding(f"{text}, for its SNS topic")

@@ -36,20 +36,33 @@ def usable(provider: MailProvider, secrets: Iterable[str]) -> list[str]:
             return [one for one in secrets if is_password(one) or ":" not in one]
 
 
-async def check(request: web.Request, source: MailEventSource, body: bytes) -> None:
-    """Refuse what this source's secrets do not prove; without a secret nothing is proved."""
-    service = request.app[SERVICE]
-    secrets = usable(source.provider, service.vault.mail_event_secrets_for(source.name))
+def admit(request: web.Request, source: MailEventSource) -> list[str]:
+    """Return the secrets that may prove the post; refuse what its headers alone give away.
+
+    Before the body is read: whoever has no password makes us keep nothing of it. Without a secret
+    nothing can be proved, and the door is shut.
+    """
+    given = request.app[SERVICE].vault.mail_event_secrets_for(source.name)
+    secrets = usable(source.provider, given)
     if not secrets:
         raise MailEventSecretMissing
+    is_by_header = source.provider not in {"sendgrid", "mailgun"}
+    if is_by_header and not is_authorised(secrets, only_header(request, "Authorization")):
+        raise WrongMailEventCredentials
+    return secrets
+
+
+async def check(
+    request: web.Request, source: MailEventSource, secrets: list[str], body: bytes
+) -> None:
+    """Refuse a body that the provider did not sign, where it signs at all."""
     match source.provider:
         case "sendgrid":
             _check_sendgrid(request, secrets, body)
         case "mailgun":
-            await _check_mailgun(service, source, secrets, mailgun.posted(body))
+            await _check_mailgun(request.app[SERVICE], source, secrets, mailgun.posted(body))
         case _:
-            if not is_authorised(secrets, only_header(request, "Authorization")):
-                raise WrongMailEventCredentials
+            return
 
 
 def _check_sendgrid(request: web.Request, keys: list[str], body: bytes) -> None:

@@ -42,12 +42,7 @@ async def post_mail_events(request: web.Request) -> web.Response:
     """
     service = request.app[SERVICE]
     brand, source = _source_of(service, request)
-    body = await read_body(
-        request,
-        bytes_max=service.settings.mail_event_body_bytes_max,
-        timeout_seconds=service.settings.body_read_timeout_seconds,
-    )
-    reading = await _read(request, service, source, body)
+    reading = await _read(request, service, source)
     taken = await taking.take(service, brand, source, reading)
     return web.Response(
         body=msgspec.json.encode(taken),
@@ -64,10 +59,19 @@ def _source_of(service: Service, request: web.Request) -> tuple[AppliedBrand, Ma
     return found
 
 
-async def _read(
-    request: web.Request, service: Service, source: MailEventSource, body: bytes
-) -> Reading:
+async def _read(request: web.Request, service: Service, source: MailEventSource) -> Reading:
     if source.provider == "ses":
-        return await sns_door.received(service, request.app[SNS], source, body)
-    await proof.check(request, source, body)
+        return await sns_door.received(service, request.app[SNS], source, await _body(request))
+    secrets = proof.admit(request, source)
+    body = await _body(request)
+    await proof.check(request, source, secrets, body)
     return _READERS[source.provider](body, most=service.settings.mail_events_per_post_max)
+
+
+async def _body(request: web.Request) -> bytes:
+    settings = request.app[SERVICE].settings
+    return await read_body(
+        request,
+        bytes_max=settings.mail_event_body_bytes_max,
+        timeout_seconds=settings.body_read_timeout_seconds,
+    )

@@ -12,6 +12,7 @@ from typing import Final, Self
 from prefsvc.address import CHANNELS, Channel
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail_events import MailEventSource, read_sources
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import Doubtful, SmsSettings
@@ -29,6 +30,7 @@ _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 
 _KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
     ("email", "domains"),
+    ("email", "mail_events"),
     ("sms", "numbers"),
     ("sms", "messaging_services"),
     ("sms", "sms"),
@@ -54,6 +56,7 @@ class Brand:
     domains: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
+    mail_events: tuple[MailEventSource, ...] = ()
     sms: SmsSettings = _PLAIN_SMS
     topics: tuple[Topic, ...] = ()
     promises: tuple[Promise, ...] = ()
@@ -86,6 +89,7 @@ class Brand:
         support = Support.read(table.table("support"))
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
+        topics = _topics(table, languages[1:])
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
             name=name,
@@ -99,10 +103,11 @@ class Brand:
             domains=_sorted(table, "domains", kinds.domain),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
+            mail_events=read_sources(table, topics),
             sms=SmsSettings.read(
                 table.table("sms"), languages=languages, brand_name=name, contact=support.contact
             ),
-            topics=_topics(table, languages[1:]),
+            topics=topics,
             promises=read_promises(
                 table.named_tables("promises"), channels=channels, holidays=country
             ),
@@ -128,6 +133,7 @@ class Brand:
                 "domains": list(self.domains),
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
+                "mail_events": [source.to_document() for source in self.mail_events],
                 "sms": self.sms.to_document() if "sms" in self.channels else None,
                 "topics": [topic.to_document() for topic in self.topics],
                 "promises": to_documents(self.promises),

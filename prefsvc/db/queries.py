@@ -2848,14 +2848,18 @@ async def revoke_api_key(conn: Connection, *, now: datetime, api_key_id: str) ->
 _EVER_SUPPRESSED = """\
 select distinct address_key
 from suppression
-where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
+where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
+    and channel = $4"""
 
 
 async def ever_suppressed(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[bytes]:
-    """Say which of these addresses of one brand and bucket have, or had, a suppression."""
-    return [row[0] for row in await conn.fetch(_EVER_SUPPRESSED, bucket, brand_id, address_keys)]
+    """Say which of these addresses of one brand and bucket have, or had, a suppression on a channel."""
+    return [
+        row[0]
+        for row in await conn.fetch(_EVER_SUPPRESSED, bucket, brand_id, address_keys, channel)
+    ]
 
 
 _HISTORIES = """\
@@ -2863,7 +2867,7 @@ select address_key, position, event_id, act, scope, topic, reason, source, sent_
     received_at, deadline_at as "deadline_at?"
 from preference_event
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
-    and act in ('opt_out', 'opt_in')"""
+    and channel = $4 and act in ('opt_out', 'opt_in')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -2884,11 +2888,12 @@ class HistoriesRow:
 
 
 async def histories(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[HistoriesRow]:
-    """Read all that was said by these addresses of one brand and bucket."""
+    """Read all that was said by these addresses of one brand and bucket on a channel."""
     return [
-        HistoriesRow(*row) for row in await conn.fetch(_HISTORIES, bucket, brand_id, address_keys)
+        HistoriesRow(*row)
+        for row in await conn.fetch(_HISTORIES, bucket, brand_id, address_keys, channel)
     ]
 
 
@@ -3152,7 +3157,8 @@ async def ensure_addresses(conn: Connection, rows: Sequence[EnsureAddressesIn]) 
 
 
 _STATES = """\
-select address_key, scope, topic, reason, active, said_at, deadline_at as "deadline_at?", event_id
+select address_key, channel, scope, topic, reason, active, said_at,
+    deadline_at as "deadline_at?", event_id
 from suppression
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
 
@@ -3162,6 +3168,7 @@ class StatesRow:
     """A row of states."""
 
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
@@ -3182,7 +3189,7 @@ _ACTIVE_SUPPRESSIONS = """\
 select address_key, scope, topic, reason, said_at, deadline_at, event_id
 from suppression
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
-    and active"""
+    and channel = $4 and active"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -3199,25 +3206,25 @@ class ActiveSuppressionsRow:
 
 
 async def active_suppressions(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[ActiveSuppressionsRow]:
-    """Read what suppresses these addresses of one brand and bucket now."""
+    """Read what suppresses these addresses of one brand and bucket now, on one channel."""
     return [
         ActiveSuppressionsRow(*row)
-        for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys)
+        for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys, channel)
     ]
 
 
 _SET_STATES = Batch(
     """\
 insert into suppression (
-    bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at, deadline_at,
+    bucket, brand_id, address_key, channel, scope, topic, reason, active, said_at, deadline_at,
     event_id, position
 )
 values """,
     """\
 
-on conflict (bucket, brand_id, address_key, scope, topic, reason) do update set
+on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do update set
     active = excluded.active,
     said_at = excluded.said_at,
     deadline_at = excluded.deadline_at,
@@ -3248,10 +3255,10 @@ class SetStatesIn:
     bucket: int
     brand_id: int
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
-    channel: str
     active: bool
     said_at: datetime
     deadline_at: datetime | None
@@ -3260,7 +3267,7 @@ class SetStatesIn:
 
 
 async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
-    """Set what follows now for these addresses, scopes and reasons."""
+    """Set what follows now for these addresses, channels, scopes and reasons."""
     for chunk in _SET_STATES.cut(rows):
         values = [
             value
@@ -3269,10 +3276,10 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
                 row.bucket,
                 row.brand_id,
                 row.address_key,
+                row.channel,
                 row.scope,
                 row.topic,
                 row.reason,
-                row.channel,
                 row.active,
                 row.said_at,
                 row.deadline_at,
@@ -3284,13 +3291,14 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
 
 
 _STATE_PAGE = """\
-select address_key, scope, topic, reason, channel, active, said_at, deadline_at as "deadline_at?",
+select address_key, channel, scope, topic, reason, active, said_at, deadline_at as "deadline_at?",
     event_id, position
 from suppression
 where bucket = $1 and brand_id = $2
-    and (address_key, scope, topic, reason) > ($3, $4, $5, $6)
-order by address_key, scope, topic, reason
-limit $7"""
+    and (address_key, channel, scope, topic, reason)
+        > ($3, $4, $5, $6, $7)
+order by address_key, channel, scope, topic, reason
+limit $8"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -3298,10 +3306,10 @@ class StatePageRow:
     """A row of state_page."""
 
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
-    channel: str
     active: bool
     said_at: datetime
     deadline_at: datetime | None
@@ -3315,6 +3323,7 @@ async def state_page(
     bucket: int,
     brand_id: int,
     address_key: bytes,
+    channel: str,
     scope: str,
     topic: str,
     reason: str,
@@ -3324,7 +3333,7 @@ async def state_page(
     return [
         StatePageRow(*row)
         for row in await conn.fetch(
-            _STATE_PAGE, bucket, brand_id, address_key, scope, topic, reason, size
+            _STATE_PAGE, bucket, brand_id, address_key, channel, scope, topic, reason, size
         )
     ]
 
@@ -3502,12 +3511,12 @@ async def tallies(
 _LAST_TALLY = """\
 select max(block) as "last_block?"
 from feed_tally
-where bucket = $1 and brand_id = $2"""
+where bucket = $1 and brand_id = $2 and channel = $3"""
 
 
-async def last_tally(conn: Connection, *, bucket: int, brand_id: int) -> int | None:
-    """Read the last block of a brand and bucket that is tallied."""
-    value: int | None = await conn.fetchval(_LAST_TALLY, bucket, brand_id)
+async def last_tally(conn: Connection, *, bucket: int, brand_id: int, channel: str) -> int | None:
+    """Read the last block of a brand and bucket that is tallied for a channel."""
+    value: int | None = await conn.fetchval(_LAST_TALLY, bucket, brand_id, channel)
     return value
 
 

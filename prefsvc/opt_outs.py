@@ -81,6 +81,11 @@ async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     What is said about more than a channel is recorded on each that reaches the address
     (prefsvc/reach.py); what is returned is one for each act that was given.
     """
+    return (await _write(tx, vault, "opt_out", _reaching("opt_out", acts)))[: len(acts)]
+
+
+async def record_here(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
+    """Record opt-outs on their own channels alone, because on others they stand already."""
     return await _write(tx, vault, "opt_out", acts)
 
 
@@ -91,7 +96,7 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     later word (suppression.LIFTING_SOURCES); otherwise it is recorded and lifts nothing. It reaches
     the channels that an opt-out of its scope does.
     """
-    return await _write(tx, vault, "opt_in", acts)
+    return (await _write(tx, vault, "opt_in", _reaching("opt_in", acts)))[: len(acts)]
 
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -111,9 +116,7 @@ class _Draft:
     """For each slot that changes, the number of the entry that changes it last."""
 
 
-async def _write(tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]) -> list[Recorded]:
-    # Those given come first: what is said of both channels at once is then new on both.
-    acts = [*given, *(one for act in given for one in _elsewhere(kind, act))]
+async def _write(tx: Tx, vault: Vault, kind: ActKind, acts: Sequence[Act]) -> list[Recorded]:
     places = sorted({act.place for act in acts})
     await ledger.lock(tx, places)
     draft = _Draft()
@@ -122,7 +125,15 @@ async def _write(tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]) -> l
     recorded = [_say(tx, draft, kind, act) for act in acts]
     if draft.entries:
         await _store(tx, vault, draft, acts)
-    return recorded[: len(given)]
+    return recorded
+
+
+def _reaching(kind: ActKind, given: Sequence[Act]) -> list[Act]:
+    """Return these acts and, after them, the same on the further channels that they reach.
+
+    Those given come first: what is said of both channels at once is then new on both.
+    """
+    return [*given, *(one for act in given for one in _elsewhere(kind, act))]
 
 
 def _elsewhere(kind: ActKind, act: Act) -> list[Act]:

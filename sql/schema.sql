@@ -8,6 +8,7 @@
 --     idempotent_answer
 --     ledger_checkpoint
 --     preference_event
+--     reach_backlog
 --     review
 --     short_link
 --     suppression
@@ -298,6 +299,11 @@ CREATE TABLE prefsvc.preference_event (
     CONSTRAINT preference_event_topic_only_in_topic_scope CHECK (((scope = 'topic'::text) = (topic <> ''::text)))
 );
 
+CREATE TABLE prefsvc.reach_backlog (
+    bucket smallint NOT NULL,
+    event_id uuid NOT NULL
+);
+
 CREATE TABLE prefsvc.review (
     bucket smallint NOT NULL,
     review_id uuid NOT NULL,
@@ -476,6 +482,9 @@ ALTER TABLE ONLY prefsvc.mailing
 
 ALTER TABLE ONLY prefsvc.preference_event
     ADD CONSTRAINT preference_event_pkey PRIMARY KEY (bucket, brand_id, "position");
+
+ALTER TABLE ONLY prefsvc.reach_backlog
+    ADD CONSTRAINT reach_backlog_pkey PRIMARY KEY (bucket, event_id);
 
 ALTER TABLE ONLY prefsvc.review
     ADD CONSTRAINT review_pkey PRIMARY KEY (bucket, review_id);

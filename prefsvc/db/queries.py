@@ -2394,6 +2394,52 @@ async def told_of(conn: Connection, *, feed_epoch: UUID, sender_id: UUID) -> Tol
     return ToldOfRow(*row) if row else None
 
 
+_UNREACHED = """\
+select e.bucket, e.brand_id, e.event_id, e.address_key, e.scope, e.topic, e.reason, e.source,
+    e.sent_at as "sent_at?", e.received_at, e.deadline ->> 'country' as "country?",
+    p.content as "evidence?", a.canonical as "canonical?"
+from reach_backlog as b
+join preference_event as e on e.bucket = b.bucket and e.event_id = b.event_id
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+order by e.bucket, e.brand_id, e.position
+limit $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachedRow:
+    """A row of unreached."""
+
+    bucket: int
+    brand_id: int
+    event_id: UUID
+    address_key: bytes
+    scope: str
+    topic: str
+    reason: str
+    source: str
+    sent_at: datetime | None
+    received_at: datetime
+    country: str | None
+    evidence: Json | None
+    canonical: str | None
+
+
+async def unreached(conn: Connection, *, size: int) -> list[UnreachedRow]:
+    """Read opt-outs from before WhatsApp was a channel that are to be recorded on it, with what proves them and, unless erased, the address."""
+    return [UnreachedRow(*row) for row in await conn.fetch(_UNREACHED, size)]
+
+
+_FORGET_REACHED = """\
+delete from reach_backlog
+where bucket = $1 and event_id = any($2::uuid[])"""
+
+
+async def forget_reached(conn: Connection, *, bucket: int, event_ids: list[UUID]) -> int:
+    """Strike off opt-outs of one bucket that are recorded on WhatsApp now."""
+    return affected(await conn.execute(_FORGET_REACHED, bucket, event_ids))
+
+
 _OPEN_REVIEW = """\
 insert into review (
     bucket, review_id, brand_id, address_key, channel, asked_at, decision, evidence, opt_out_id,

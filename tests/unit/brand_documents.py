@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prefsvc.honour import load_rules
 
-CHANNELS = ("email", "sms", "post")
+CHANNELS = ("email", "sms", "whatsapp", "post")
 
 
 def small(**changes: object) -> dict[str, object]:
@@ -111,7 +111,7 @@ def documents(draw) -> dict[str, object]:
     if "email" in channels:
         document["domains"] = draw(some(domains))
         document["mail_events"] = [draw(sources(name)) for name in draw(some(slugs))]
-    if "sms" in channels:
+    if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))
         document["messaging_services"] = draw(some(services))
         document["sms"] = {

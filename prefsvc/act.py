@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from prefsvc.address import channels_reaching, kind_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.evidence import Evidence
 from prefsvc.ledger import Place
@@ -74,19 +75,24 @@ def on_aliases(vault: Vault, kind: ActKind, act: Act) -> list[Act]:
     ]
 
 
-def of_a_new_owner(kind: ActKind, act: Act) -> Act | None:
+def of_a_new_owner(kind: ActKind, act: Act) -> list[Act]:
     """Return what a consent also says: that whoever has the number now gave it (S-33).
 
-    None where the act is none, or where it may be about the last owner.
+    They have it on every channel that reaches it. None where the act is no consent to be written
+    to, or where it may be the last owner's.
     """
     is_consent = (kind, act.reason) == ("opt_in", "opt_out")
     if not is_consent or act.scope.kind == "third_party_sharing":
-        return None
+        return []
     if not may_lift(act.source, "reassigned"):
-        return None
-    return replace(
-        act,
-        scope=Scope.of("reassigned", act.scope),
-        reason="reassigned",
-        idempotency_key=act.followed_by("reassigned"),
-    )
+        return []
+    return [
+        replace(
+            act,
+            recipient=act.recipient.on(channel),
+            scope=Scope.of("reassigned", act.scope),
+            reason="reassigned",
+            idempotency_key=act.followed_by(f"reassigned:{channel}"),
+        )
+        for channel in channels_reaching(kind_of(act.recipient.channel))
+    ]

@@ -11,8 +11,9 @@ from datetime import UTC, datetime
 from itertools import chain
 from uuid import UUID
 
-from prefsvc import honour, ledger
+from prefsvc import honour, ledger, reach
 from prefsvc.act import Act, of_a_new_owner, on_aliases, places
+from prefsvc.address import Channel, parse_channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
@@ -33,7 +34,9 @@ from prefsvc.suppression import (
 )
 from prefsvc.vault import Vault
 
-__all__ = ["EARLIEST", "Act", "Recorded", "deadline_of", "lock", "record", "withdraw"]
+__all__ = [
+    "EARLIEST", "Act", "Recorded", "deadline_of", "lock", "record", "record_here", "withdraw"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +60,15 @@ class Recorded:
 async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """Record opt-outs; each suppresses at once. Saying it again keeps the first deadline.
 
-    What a person said of a phone number is recorded for its other spellings, too (prefsvc/act.py);
-    what is returned is one for each act that was given.
+    What is said about more than a channel is recorded on each that reaches the address
+    (prefsvc/reach.py), and what a person said of a phone number for its other spellings
+    (prefsvc/act.py); what is returned is one for each act that was given.
     """
+    return (await _write(tx, vault, "opt_out", _reaching("opt_out", acts)))[: len(acts)]
+
+
+async def record_here(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
+    """Record opt-outs on their own channels alone, because on others they stand already."""
     return await _write(tx, vault, "opt_out", acts)
 
 
@@ -67,11 +76,11 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """Record opt-ins.
 
     One lifts the suppression of exactly its scope and reason, and only if it is the person's own
-    later word (suppression.may_lift); otherwise it is recorded and lifts nothing. It also lifts
-    what an opt-out of its scope put on other spellings of the number, and that the number is said
-    to be another's.
+    later word (suppression.may_lift); otherwise it is recorded and lifts nothing. It reaches the
+    channels that an opt-out of its scope does, and lifts what that put on other spellings of the
+    number. A consent also says that the number is its new owner's.
     """
-    return await _write(tx, vault, "opt_in", acts)
+    return (await _write(tx, vault, "opt_in", _reaching("opt_in", acts)))[: len(acts)]
 
 
 async def lock(tx: Tx, vault: Vault, brand: AppliedBrand, recipient: Recipient) -> None:
@@ -85,7 +94,7 @@ async def lock(tx: Tx, vault: Vault, brand: AppliedBrand, recipient: Recipient) 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """A moment before this is a fault of some clock; near the year 1 no deadline can be counted."""
 
-Slot = tuple[Place, bytes, Scope, Reason]
+Slot = tuple[Place, bytes, Channel, Scope, Reason]
 
 
 @dataclass(slots=True)
@@ -115,6 +124,29 @@ async def _write(tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]) -> l
     return recorded
 
 
+def _reaching(kind: ActKind, given: Sequence[Act]) -> list[Act]:
+    """Return these acts and, after them, the same on the further channels that they reach.
+
+    Those given come first: what is said of both channels at once is then new on both.
+    """
+    return [*given, *(one for act in given for one in _elsewhere(kind, act))]
+
+
+def _elsewhere(kind: ActKind, act: Act) -> list[Act]:
+    """Return the act as it is recorded on the further channels that it reaches."""
+    said_on = act.recipient.channel
+    said = reach.Said(kind, said_on, act.scope.kind, act.reason, act.source)
+    return [
+        replace(
+            act,
+            recipient=act.recipient.on(channel),
+            evidence={"said_on": said_on} | act.evidence,
+            idempotency_key=act.idempotency_key and f"{act.idempotency_key}:{channel}",
+        )
+        for channel in reach.further_channels(said, act.brand.brand.channels)
+    ]
+
+
 async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> None:
     bucket, brand_id = place
     keys = sorted({act.recipient.address_key for act in acts})
@@ -127,7 +159,8 @@ async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> Non
             row.deadline_at,
             row.event_id,
         )
-        draft.states[place, row.address_key, state.scope, state.reason] = state
+        channel = parse_channel(row.channel)
+        draft.states[place, row.address_key, channel, state.scope, state.reason] = state
     requests = sorted({act.idempotency_key for act in acts if act.idempotency_key})
     if not requests:
         return
@@ -155,27 +188,32 @@ def _hear(tx: Tx, draft: _Draft, kind: ActKind, act: Act, on_aliases: Sequence[A
         _say(tx, draft, kind, replace(one, evidence=proof))
         for one in _following(draft, kind, act, on_aliases)
     ]
-    lifted = tuple(one.reason for one in following if one.effect == "lifted")
-    return replace(recorded, also_lifted=lifted)
+    lifted = dict.fromkeys(one.reason for one in following if one.effect == "lifted")
+    return replace(recorded, also_lifted=tuple(lifted))
 
 
 def _following(draft: _Draft, kind: ActKind, act: Act, on_aliases: Sequence[Act]) -> list[Act]:
     """Return what follows from an act that has just been said, by what stands after it."""
 
-    def stands(scope: Scope, reason: Reason) -> bool:
-        state = draft.states.get((act.place, act.recipient.address_key, scope, reason))
+    def stands(one: Act) -> bool:
+        state = draft.states.get(_slot(one))
         return state is not None and state.active
 
     # An opt-out and a complaint put one suppression on an alias: it goes when both have gone.
-    is_silent = kind == "opt_in" and any(stands(act.scope, reason) for reason in PERSONS_WORDS)
-    owner = of_a_new_owner(kind, act)
-    is_new_owner = owner is not None and stands(owner.scope, owner.reason)
-    return [*([] if is_silent else on_aliases), *([owner] if owner and is_new_owner else [])]
+    said = (replace(act, reason=reason) for reason in PERSONS_WORDS)
+    is_silent = kind == "opt_in" and any(stands(one) for one in said)
+    owners = [one for one in of_a_new_owner(kind, act) if stands(one)]
+    return [*([] if is_silent else on_aliases), *owners]
+
+
+def _slot(act: Act) -> Slot:
+    recipient = act.recipient
+    return (act.place, recipient.address_key, recipient.channel, act.scope, act.reason)
 
 
 def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
     """Decide one act against everything read and said so far."""
-    slot = (act.place, act.recipient.address_key, act.scope, act.reason)
+    slot = _slot(act)
     standing = draft.states.get(slot)
     moments = _moments(tx, act, standing)
     said, explained = _said(tx, kind, act, moments)
@@ -288,22 +326,22 @@ async def _store(tx: Tx, vault: Vault, draft: _Draft, acts: Sequence[Act]) -> No
     await queries.set_states(
         tx.conn,
         rows=[
-            _set_state(slot, draft.states[slot], draft.entries[number], positions[number])
+            _set_state(slot, draft.states[slot], positions[number])
             for slot, number in sorted(draft.changed.items(), key=lambda item: item[0])
         ],
     )
 
 
-def _set_state(slot: Slot, state: State, entry: Entry, position: int) -> queries.SetStatesIn:
-    (bucket, brand_id), key, scope, reason = slot
+def _set_state(slot: Slot, state: State, position: int) -> queries.SetStatesIn:
+    (bucket, brand_id), key, channel, scope, reason = slot
     return queries.SetStatesIn(
         bucket=bucket,
         brand_id=brand_id,
         address_key=key,
+        channel=channel,
         scope=scope.kind,
         topic=scope.topic,
         reason=reason,
-        channel=entry.channel,
         active=state.active,
         said_at=state.said_at,
         deadline_at=state.deadline_at,

@@ -51,28 +51,30 @@ LIFTING_SOURCES = frozenset(
     {"confirmation", "in_store", "letter", "phone", "preference_centre", "sms_reply", "undo"}
 )
 """Where a person's own later word can come from. A purchase, a form that may have been filled in
-for something else, an import or a sync records an opt-in and lifts nothing (RULES P-08), with one
-exception (may_lift)."""
+for something else, an import or a provider's event records an opt-in and lifts nothing (RULES
+P-08), with one exception (may_lift)."""
 
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "provider_block", "registration", "sms_reply",
+        "one_click", "phone", "preference_centre", "provider_block", "provider_event",
+        "registration", "sms_reply",
     }
 )  # fmt: skip
 SAME_WORD = timedelta(minutes=1)
 """An opt-out repeated so soon is the same word: a retry, a double click."""
-OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "purchase", "registration"}
+OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "provider_event", "purchase", "registration"}
 
 
 def may_lift(source: str, reason: Reason) -> bool:
     """Say whether an opt-in from this source can lift a suppression of this reason.
 
     That a number has another owner is nobody's wish: whoever gives it to the company afterwards, in
-    a form or a purchase, is that owner (S-33). Only an import may still be about the last one.
+    a form or a purchase, is that owner (S-33). Only what another program passes on may still be
+    about the last one.
     """
     if reason == "reassigned":
-        return source in OPT_IN_SOURCES - {"import"}
+        return source in OPT_IN_SOURCES - {"import", "provider_event"}
     return source in LIFTING_SOURCES
 
 

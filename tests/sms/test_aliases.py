@@ -70,6 +70,27 @@ async def test_a_stop_in_one_spelling_stops_the_other_in_all_that_senders_read(
     assert feed.suppressed == listed.suppressed
 
 
+async def test_a_stop_on_whatsapp_stops_the_other_spelling_there_too(text, client, keys):
+    """WhatsApp still calls Mexicans by the old spelling."""
+    await text("STOP", f"whatsapp:{OLD}")
+    [verdict] = await check(client, keys.operator, NEW, channel="whatsapp")
+    assert verdict["reason"] == "alias"
+    await text("START", f"whatsapp:{OLD}")
+    assert await check(client, keys.operator, NEW, channel="whatsapp") == [{"may_send": True}]
+
+
+async def test_an_opt_out_of_the_brand_reaches_both_spellings_on_both_channels(client, keys):
+    await say_stop(client, keys, OLD, channel="sms", scope="brand")
+    for channel in ("sms", "whatsapp"):
+        verdicts = await check(client, keys.operator, OLD, NEW, channel=channel)
+        assert [one["reason"] for one in verdicts] == ["opt_out", "alias"]
+    answer = await say_start(client, keys, OLD, channel="sms", scope="brand")
+    assert answer["also_lifted"] == ["alias"]
+    for channel in ("sms", "whatsapp"):
+        free = [{"may_send": True}] * 2
+        assert await check(client, keys.operator, OLD, NEW, channel=channel) == free
+
+
 async def test_an_alias_is_about_marketing_and_nothing_else(text, may_text):
     await text("STOP")
     assert await may_text(NEW, topic="news") == [False]

@@ -49,7 +49,8 @@ def events_recorded(service):
     async def rows():
         return await service.database.pool.fetch(
             "select act, scope, reason, source, sent_at, evidence.content as evidence"
-            " from preference_event join evidence using (bucket, event_id) order by recorded_at"
+            " from preference_event join evidence using (bucket, event_id)"
+            " where channel = 'sms' order by recorded_at"
         )
 
     return rows
@@ -127,9 +128,20 @@ async def test_it_is_of_no_other_brand(told, client, keys):
     assert (await reply.json())["results"] == [{"may_send": True}]
 
 
-async def test_a_number_on_another_network_is_the_same_number(told, why_not):
-    await told(event(from_=f"whatsapp:{ACMES_NUMBER}", to=f"whatsapp:{ANNS_PHONE}"))
-    assert await why_not() == "reassigned"
+@pytest.mark.parametrize("network", ["whatsapp:", "sms:", "rcs:", ""])
+async def test_whoever_has_the_number_has_it_on_every_channel(
+    told, client, keys, events_recorded, network
+):
+    await told(event(from_=f"{network}{ACMES_NUMBER}", to=f"{network}{ANNS_PHONE}"))
+    for channel in ("sms", "whatsapp"):
+        [verdict] = await check(client, keys.operator, ANNS_PHONE, channel=channel)
+        assert verdict["reason"] == "reassigned"
+    answer = await say_start(client, keys, ANNS_PHONE, channel="sms", source="form")
+    assert answer["also_lifted"] == ["reassigned"]
+    for channel in ("sms", "whatsapp"):
+        assert await check(client, keys.operator, ANNS_PHONE, channel=channel) == [
+            {"may_send": True}
+        ]
 
 
 @pytest.mark.parametrize(
@@ -141,6 +153,7 @@ async def test_a_number_on_another_network_is_the_same_number(told, why_not):
         ({"to_number": 12025550123}, (400, "invalid_body")),
         ({"to_number": " "}, (400, "invalid_body")),
         ({"to_number": "72645"}, (422, "invalid_address")),
+        ({"to_number": "messenger:12025550123"}, (422, "invalid_address")),
     ],
 )
 async def test_what_cannot_be_recorded_is_refused_and_the_rest_is_recorded(

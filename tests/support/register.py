@@ -39,7 +39,7 @@ async def withdraw(service, *acts):
 
 
 async def workload(service, *, steps, seed, people=12):
-    """Say many things about a few people: stops and starts, both channels, batches, old news.
+    """Say many things about a few people: stops and starts, on channels, batches, old news.
 
     Some of their numbers are two spellings of one.
     """
@@ -51,7 +51,7 @@ async def workload(service, *, steps, seed, people=12):
 
 def _some_act(service, choose, people, step):
     who = choose.randrange(people)
-    channel = choose.choice(["email", "email", "sms"])
+    channel = choose.choice(["email", "email", "sms", "whatsapp"])
     return act(
         service,
         f"person{who}@example.org" if channel == "email" else _number(choose, who),

@@ -11,8 +11,10 @@ from typing import Any, Final
 
 import msgspec
 
-from prefsvc.errors import InvalidBody
+from prefsvc.address import Address
+from prefsvc.errors import InvalidAddress, InvalidBody
 from prefsvc.sms.message import storable
+from prefsvc.sms.network import NUMBERED
 from prefsvc.sms.twilio.form import parted
 
 REASSIGNED: Final = "com.twilio.messaging.reassigned-number.detected"
@@ -32,9 +34,16 @@ class ReassignedNumber:
     event_id: str
     account: str
     brands_number: str
+    network: str
     number: str = field(repr=False)
     detected_at: datetime | None
     told: Mapping[str, str]
+
+    def address(self) -> Address:
+        """Return the number on its channel, or refuse what is nobody's."""
+        if channel := NUMBERED.get(self.network):
+            return Address.for_opt_out(channel, self.number)
+        raise InvalidAddress(pointer="to_number")
 
     def evidence(self) -> dict[str, Any]:
         """Return what proves it; the person's number is not in it (InboundMessage.evidence)."""
@@ -43,6 +52,7 @@ class ReassignedNumber:
             "event": self.event_id,
             "type": REASSIGNED,
             "account": self.account,
+            "network": self.network,
             "from": self.brands_number,
             "told": dict(self.told),
         }
@@ -70,11 +80,13 @@ def read_reassigned(event: Mapping[str, Any]) -> ReassignedNumber | None:
     told = data if isinstance(data, dict) else {}
     if told.get("is_reassigned") is False:
         return None
+    network, number = parted(_required(told, "to_number"))
     return ReassignedNumber(
         event_id=_required(event, "id"),
         account=_text(told, "account_sid"),
         brands_number=parted(_required(told, "from_number"))[1],
-        number=parted(_required(told, "to_number"))[1],
+        network=network,
+        number=number,
         detected_at=_moment(_text(told, "timestamp") or _text(event, "time")),
         told={name: _text(told, name) for name in _TOLD},
     )

@@ -5,7 +5,6 @@ from typing import Any
 
 from aiohttp import web
 
-from prefsvc.address import Address
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import Refusal, UnsignedWebhook
 from prefsvc.opt_outs import Act
@@ -50,7 +49,7 @@ def _act(service: Service, number: ReassignedNumber) -> Act:
     return Act(
         # A pool of numbers is named in the same place.
         brand_of(service, number.brands_number, number.brands_number),
-        Recipient.of(Address.for_opt_out("sms", number.number), service.vault),
+        Recipient.of(number.address(), service.vault),
         Scope.of("reassigned", Scope("channel")),
         "provider_block",
         number.evidence(),

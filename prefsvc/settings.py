@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
     so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
+    telnyx_public_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys of Telnyx accounts in base64, separated by commas; any one whose holder signs is
+    good, so they can be rotated. Without one, every webhook of Telnyx is refused."""
 
     # Limits.
     body_bytes_max: Positive = 1 << 20
@@ -69,8 +72,8 @@ class Settings(BaseSettings):
     """The largest streamed (NDJSON) request body."""
     link_body_bytes_max: Positive = 4096
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
-    twilio_body_bytes_max: Positive = 64 << 10
-    """The largest Twilio webhook body."""
+    provider_body_bytes_max: Positive = 64 << 10
+    """The largest body of a webhook that a provider of text messages posts."""
     header_bytes_max: Positive = 8190
     """The longest request line, and the longest header."""
     body_read_timeout_seconds: Seconds = 20
@@ -197,7 +200,11 @@ class Settings(BaseSettings):
     """The least severe event that is logged."""
 
     @field_validator(
-        "twilio_auth_tokens", "delivery_schedule_seconds", "outward_networks_allowed", mode="before"
+        "twilio_auth_tokens",
+        "telnyx_public_keys",
+        "delivery_schedule_seconds",
+        "outward_networks_allowed",
+        mode="before",
     )
     @classmethod
     def _commas(cls, value: Any) -> Any:

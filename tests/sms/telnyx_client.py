@@ -56,7 +56,18 @@ def number(phone_number: str, **more: object) -> dict[str, object]:
     return {"carrier": "", "line_type": "Wireless", "phone_number": phone_number} | more
 
 
-def message(text: str = "STOP", *, from_: str = PERSON, to: str = NUMBER, **more: object) -> dict:
+def ends(to: str | list[object], status: str) -> list[object]:
+    """Return whom a message goes to: one number, or ends as they are."""
+    return [number(to, status=status)] if isinstance(to, str) else to
+
+
+def message(
+    text: str | None = "STOP",
+    *,
+    from_: str = PERSON,
+    to: str | list[object] = NUMBER,
+    **more: object,
+) -> dict[str, object]:
     """Return the payload of a new message from a person; `more` adds or replaces."""
     return {
         "autoresponse_type": None,
@@ -79,7 +90,7 @@ def message(text: str = "STOP", *, from_: str = PERSON, to: str = NUMBER, **more
         "subject": "",
         "tags": [],
         "text": text,
-        "to": [number(to, status="webhook_delivered")],
+        "to": ends(to, "webhook_delivered"),
         "type": "SMS",
         "valid_until": None,
         "webhook_failover_url": None,
@@ -88,7 +99,11 @@ def message(text: str = "STOP", *, from_: str = PERSON, to: str = NUMBER, **more
 
 
 def outcome(
-    code: str | None = "40300", *, from_: str = NUMBER, to: str = PERSON, **more: object
+    code: str | None = "40300",
+    *,
+    from_: str = NUMBER,
+    to: str | list[object] = PERSON,
+    **more: object,
 ) -> dict[str, object]:
     """Return the payload of a message to a person that has come to its end."""
     status = "delivery_failed" if code else "delivered"
@@ -103,6 +118,6 @@ def outcome(
         "organization_id": ORGANIZATION,
         "record_type": "message",
         "text": "Hello there!",
-        "to": [number(to, status=status)],
+        "to": ends(to, status),
         "type": "SMS",
     } | more

@@ -46,9 +46,10 @@ def age_of(timestamp: str, now: datetime) -> timedelta | None:
 
 
 def _said(timestamp: str | None, body: bytes) -> bytes | None:
+    """Return what is signed; None where the timestamp could have taken the body's beginning in."""
     if not timestamp or not timestamp.isascii() or len(timestamp) > _TIMESTAMP_CHARS_MAX:
         return None
-    return timestamp.encode() + b"|" + body
+    return None if "|" in timestamp else timestamp.encode() + b"|" + body
 
 
 def _decoded(signature: str | None) -> bytes | None:

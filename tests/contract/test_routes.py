@@ -19,6 +19,7 @@ TAGS = [
     "Brands",
     "Ledger",
     "Twilio",
+    "Telnyx",
     "Service",
 ]
 STATUS_OF_CODE = {kind.code: status for kind, status in STATUS.items()} | {
@@ -168,7 +169,8 @@ def test_problems_are_problems_and_patience_is_measured(document):
 def test_bodies_of_calls_take_no_unknown_field(document):
     for path, operation, _ in calls(document):
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-            if media_type != "application/x-www-form-urlencoded":
+            is_a_providers = path.startswith("/hooks/")  # what they post grows without notice
+            if media_type != "application/x-www-form-urlencoded" and not is_a_providers:
                 assert resolved(document, content["schema"])["additionalProperties"] is False, path
 
 

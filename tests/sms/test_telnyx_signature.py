@@ -34,7 +34,10 @@ def test_what_telnyx_signed_is_signed_whichever_of_its_keys_it_was():
 
 @pytest.mark.parametrize(
     ("body", "timestamp"),
-    [(BODY + b" ", AT), (BODY, str(int(AT) + 1)), (BODY, f" {AT}"), (BODY, ""), (BODY, None)],
+    [
+        (BODY + b" ", AT),
+        *((BODY, at) for at in (str(int(AT) + 1), f" {AT}", "", None, "\ud800", "١٢٣", AT * 9)),
+    ],
 )
 def test_body_and_timestamp_are_signed_together(body, timestamp):
     assert not checked(body, timestamp=timestamp)

@@ -44,7 +44,7 @@ def _addressed(
     service: Service, messages: list[InboundMessage]
 ) -> list[tuple[AppliedBrand, InboundMessage]]:
     """Return each brand that was written to, with its copy of the message, or refuse."""
-    to_brands = [one for one in messages if one.to in service.book.by_number] or messages[:1]
+    to_brands = [one for one in messages if one.to in service.book.by_number] or messages
     found = {
         brand.brand_id: (brand, one)
         for one in reversed(to_brands)

@@ -33,7 +33,7 @@ async def _take_messages(service: Service, signed: SignedEvent) -> None:
     messages = read_messages(signed.event)
     # Each attempt has a signature of its own: `meta.attempt` is part of what is signed. So no retry
     # of Telnyx' is stale, and a stale one is a clock that is wrong, or a replay. Neither may cost a
-    # STOP: it is what the person wrote, and its id counts once. START could lift, so it must wait.
+    # STOP: it is what the person wrote, and its id counts once. START lifts, so it must be fresh.
     if not signed.is_fresh and intent(messages[0]).intent == "start":
         raise StaleWebhook
     for brand, message in _addressed(service, messages):

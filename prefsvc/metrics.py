@@ -12,6 +12,12 @@ MISSED_OPT_OUTS = Counter(
     "Opt-outs that reached us only as an error of the provider, by brand, provider and code.",
     ["brand", "provider", "code"],
 )
+MAIL_EVENTS = Counter(
+    "prefsvc_mail_events_total",
+    "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "
+    "bounce_soft, resubscribe, other, or unreadable.",
+    ["provider", "kind"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

@@ -13,9 +13,3 @@ async def read_posted(request: web.Request) -> bytes:
         bytes_max=settings.provider_body_bytes_max,
         timeout_seconds=settings.body_read_timeout_seconds,
     )
-
-
-def only(request: web.Request, name: str) -> str | None:
-    """Return a header that came once; of several, nobody can say which one the provider sent."""
-    values = request.headers.getall(name, [])
-    return values[0] if len(values) == 1 else None

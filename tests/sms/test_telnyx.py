@@ -203,10 +203,12 @@ async def test_the_brand_is_found_by_its_messaging_profile(text, may_text):
     assert not await may_text()
 
 
-async def test_a_stop_to_an_rcs_agent_is_a_stop(text, may_text):
+async def test_a_stop_to_an_rcs_agent_is_a_stop_to_the_whole_brand(text, may_text, service):
     more = RCS_AGENT | {"messaging_profile_id": ACMES_PROFILE, "body": {"text": "STOP"}}
     assert (await text(**more)).status == 204
     assert not await may_text()
+    scopes = await service.database.pool.fetch("select distinct scope from preference_event")
+    assert [tuple(row) for row in scopes] == [("brand",)]
 
 
 async def test_a_stop_in_a_group_is_for_the_brand_in_it_wherever_it_stands(text, may_text):

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from prefsvc.doors import SERVICE
+from prefsvc.doors import SERVICE, only_header
 from prefsvc.errors import UnsignedWebhook
-from prefsvc.sms.posted import only, read_posted
+from prefsvc.sms.posted import read_posted
 from prefsvc.sms.telnyx.event import Event, parse_event
 from prefsvc.sms.telnyx.signature import age_of, is_fresh, is_signed_by
 
@@ -26,12 +26,12 @@ async def signed_event(request: web.Request) -> SignedEvent:
     """Read the event that Telnyx signed, or refuse what it did not, or what is no event."""
     service = request.app[SERVICE]
     body = await read_posted(request)
-    timestamp = only(request, "telnyx-timestamp") or ""
+    timestamp = only_header(request, "telnyx-timestamp") or ""
     if not is_signed_by(
         service.vault.telnyx_keys,
         body=body,
         timestamp=timestamp,
-        signature=only(request, "telnyx-signature-ed25519"),
+        signature=only_header(request, "telnyx-signature-ed25519"),
     ):
         raise UnsignedWebhook
     fresh = is_fresh(timestamp, service.now())

@@ -3,9 +3,9 @@
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE
+from prefsvc.doors import SERVICE, only_header
 from prefsvc.errors import UnsignedWebhook
-from prefsvc.sms.posted import only, read_posted
+from prefsvc.sms.posted import read_posted
 from prefsvc.sms.twilio.form import parse_form
 from prefsvc.sms.twilio.signature import is_signed_by
 
@@ -25,8 +25,8 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
         url=service.settings.origin + request.raw_path,
         form=form,
         body=body,
-        signature=only(request, "X-Twilio-Signature"),
-        signature_settings=only(request, "X-Twilio-Webhooks-Signature-Settings"),
+        signature=only_header(request, "X-Twilio-Signature"),
+        signature_settings=only_header(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
     if not is_signed:
         raise UnsignedWebhook

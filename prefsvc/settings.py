@@ -61,6 +61,9 @@ class Settings(BaseSettings):
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
     so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
+    telnyx_public_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys of Telnyx accounts in base64, separated by commas; any one whose holder signs is
+    good, so they can be rotated. Without one, every webhook of Telnyx is refused."""
     mail_event_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """What proves mail providers' webhooks, as `source:secret`, separated by commas; also a file of
     that name. What the secret is depends on the provider (docs/mail-events.md)."""
@@ -72,8 +75,8 @@ class Settings(BaseSettings):
     """The largest streamed (NDJSON) request body."""
     link_body_bytes_max: Positive = 4096
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
-    twilio_body_bytes_max: Positive = 64 << 10
-    """The largest Twilio webhook body."""
+    provider_body_bytes_max: Positive = 64 << 10
+    """The largest body of a webhook that a provider of text messages posts."""
     twilio_events_body_bytes_max: Positive = 1 << 20
     """The largest batch that Twilio's Event Streams may post."""
     twilio_events_max: Positive = 1000
@@ -215,6 +218,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "twilio_auth_tokens",
+        "telnyx_public_keys",
         "mail_event_secrets",
         "delivery_schedule_seconds",
         "outward_networks_allowed",

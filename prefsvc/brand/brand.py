@@ -39,6 +39,10 @@ _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
 _PLAIN_SMS: Final = SmsSettings()
+_TELNYX_ANSWERS: Final = (
+    "replies_by_provider = false is for Twilio's numbers alone: Telnyx takes no reply from a"
+    " webhook, so that people get what its messaging profile answers"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +168,11 @@ class Brand:
     def replies_by_provider(self) -> bool:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
+
+    def remarks(self) -> list[str]:
+        """Return what its file may not do as meant, though nothing in it is wrong."""
+        has_profile = any(map(kinds.is_telnyx_profile, self.messaging_services))
+        return [_TELNYX_ANSWERS] if has_profile and not self.replies_by_provider else []
 
     def doubtful(self, recipients_country: str | None) -> Doubtful:
         """Return whether a doubtful reply suppresses first.

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from prefsvc import app, brands, installation
+from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.welcome import FIRST_KEY_FILE
@@ -137,6 +138,7 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         ),
         Finding(f"{keys} API keys work", mend="" if keys else "run `prefsvc senders add`"),
         _twilio(settings, vault, book),
+        _telnyx(vault, book),
         *_mail_events(vault, book),
     ]
 
@@ -144,11 +146,19 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
 def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
     numbers = len(book.by_number) + len(book.by_service)
     text = f"{numbers} numbers and messaging services, {len(vault.twilio_tokens)} Twilio tokens"
-    if settings.twilio_auth_tokens or not numbers:
+    if settings.twilio_auth_tokens or vault.telnyx_keys or not numbers:
         return Finding(text)
     if vault.twilio_tokens:
         return Finding(f"{text}, of which only the one for trials: Twilio's own texts are refused")
     return Finding(text, mend="set PREFSVC_TWILIO_AUTH_TOKENS, or every STOP is refused")
+
+
+def _telnyx(vault: Vault, book: BrandBook) -> Finding:
+    profiles = sum(map(is_telnyx_profile, book.by_service))
+    text = f"{profiles} Telnyx profiles, {len(vault.telnyx_keys)} Telnyx keys"
+    if profiles and not vault.telnyx_keys:
+        return Finding(text, mend="set PREFSVC_TELNYX_PUBLIC_KEYS, or every STOP there is refused")
+    return Finding(text)
 
 
 def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:

@@ -50,7 +50,8 @@ spans = st.builds(
 )
 domains = st.from_regex(r"[a-z]{1,8}\.example\.(?:com|org)", fullmatch=True)
 numbers = st.integers(100, 199).map("+12025550{}".format)
-services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
+twilios_services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
+services = twilios_services | st.uuids().map(str)
 replies = st.from_regex(r"\{brand\}: [A-Z]{1,20}", fullmatch=True)
 
 

@@ -107,6 +107,8 @@ def problems_of(text):
         (SMS | {"numbers": ["+9991234567"]}, "is not a number in E.164"),
         (SMS | {"numbers": ["+12025550123"] * 2}, 'numbers[1]: "+12025550123" is there twice'),
         (SMS | {"messaging_services": ["MG12"]}, "write MG and 32 of 0-9 a-f"),
+        (SMS | {"messaging_services": ["40017D4E-0000-4000-8000-0123456789AB"]}, "(Telnyx)"),
+        (SMS | {"messaging_services": ["40017d4e0000400080000123456789ab"]}, "(Telnyx)"),
         (SMS | {"sms": {"replies_by_provider": "no"}}, "must be true or false, not text"),
         (SMS | {"sms": {"replies": {"stopp": {}}}}, 'stopp: no such key; did you mean "stop"?'),
         (SMS | {"sms": {"replies": {"stop": {"de": "x"}}}}, "sms.replies.stop.de: not a language"),

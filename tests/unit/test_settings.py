@@ -86,8 +86,10 @@ def test_settings_do_not_change():
 
 def test_they_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("PREFSVC_TWILIO_AUTH_TOKENS", " one, AC1:two ,,")
+    monkeypatch.setenv("PREFSVC_TELNYX_PUBLIC_KEYS", " one, two ,,")
     monkeypatch.setenv("PREFSVC_PORT", "0")
     given = Settings()
+    assert given.telnyx_public_keys == ("one", "two")
     assert [token.get_secret_value() for token in given.twilio_auth_tokens] == ["one", "AC1:two"]
     assert given.port == 0
 

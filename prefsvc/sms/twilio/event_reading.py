@@ -13,13 +13,12 @@ import msgspec
 
 from prefsvc.address import Address
 from prefsvc.errors import InvalidAddress, InvalidBody
-from prefsvc.sms.message import storable
+from prefsvc.sms.message import FIELD_CHARS_MAX, storable
 from prefsvc.sms.network import NUMBERED
 from prefsvc.sms.twilio.form import parted
 
 REASSIGNED: Final = "com.twilio.messaging.reassigned-number.detected"
 
-_FIELD_CHARS_MAX: Final = 256
 _TOLD: Final = ("event_id", "timestamp", "last_verified_date", "consent_operation",
                 "consent_updated_at")  # fmt: skip
 
@@ -94,7 +93,7 @@ def read_reassigned(event: Mapping[str, Any]) -> ReassignedNumber | None:
 
 def _text(fields: Mapping[str, Any], name: str) -> str:
     value = fields.get(name)
-    return storable(value.strip(), _FIELD_CHARS_MAX) if isinstance(value, str) else ""
+    return storable(value.strip(), FIELD_CHARS_MAX) if isinstance(value, str) else ""
 
 
 def _required(fields: Mapping[str, Any], name: str) -> str:

@@ -5,8 +5,9 @@ from collections.abc import Iterable
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE, only_header, read_body
+from prefsvc.doors import SERVICE, only_header
 from prefsvc.errors import UnsignedWebhook
+from prefsvc.sms.posted import read_posted
 from prefsvc.sms.twilio.form import parse_form
 from prefsvc.sms.twilio.signature import is_signed_by
 
@@ -16,7 +17,7 @@ _FORM = "application/x-www-form-urlencoded"
 async def signed_form(request: web.Request) -> MultiDict[str]:
     """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
     service = request.app[SERVICE]
-    body = await _read(request, service.settings.twilio_body_bytes_max)
+    body = await read_posted(request)
     form = parse_form(body) if request.content_type == _FORM else None
     account = form.get("AccountSid", "") if form is not None else ""
     if not _is_signed(request, service.vault.twilio_tokens_for(account), body, form):
@@ -29,7 +30,7 @@ async def signed_body(request: web.Request, *, bytes_max: int) -> tuple[bytes, f
 
     The account "" is any: that of a token that was set without one (RULES S-10).
     """
-    body = await _read(request, bytes_max)
+    body = await read_posted(request, bytes_max=bytes_max)
     accounts = frozenset(
         account
         for account, token in request.app[SERVICE].vault.twilio_tokens
@@ -38,13 +39,6 @@ async def signed_body(request: web.Request, *, bytes_max: int) -> tuple[bytes, f
     if not accounts:
         raise UnsignedWebhook
     return body, accounts
-
-
-async def _read(request: web.Request, bytes_max: int) -> bytes:
-    settings = request.app[SERVICE].settings
-    return await read_body(
-        request, bytes_max=bytes_max, timeout_seconds=settings.body_read_timeout_seconds
-    )
 
 
 def _is_signed(

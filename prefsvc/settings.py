@@ -77,6 +77,10 @@ class Settings(BaseSettings):
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
     provider_body_bytes_max: Positive = 64 << 10
     """The largest body of a webhook that a provider of text messages posts."""
+    twilio_events_body_bytes_max: Positive = 1 << 20
+    """The largest batch that Twilio's Event Streams may post."""
+    twilio_events_max: Positive = 1000
+    """The most events in such a batch."""
     mail_event_body_bytes_max: Positive = 8 << 20
     """The largest webhook body of a mail provider."""
     mail_events_per_post_max: Positive = 10_000

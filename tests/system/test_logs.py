@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import socket
@@ -12,7 +13,7 @@ import yaml
 
 from prefsvc.errors import InvalidToken
 from tests.sms import telnyx_client as telnyx
-from tests.sms.twilio_client import signed, sms
+from tests.sms.twilio_client import reassigned, signed, sms
 from tests.sms.twilio_client import status as callback
 from tests.support.running_service import (
     LIMIT_SECONDS,
@@ -245,6 +246,15 @@ def test_a_status_callback_is_not_written(silent, canaries, to, status):
     headers = signed(ORIGIN + path, form, TWILIO_TOKEN)
     headers |= {"Content-Type": "application/x-www-form-urlencoded"}
     assert canaries.ask("POST", path, headers=headers, body=urlencode(form))[0] == status
+
+
+@pytest.mark.parametrize(("to", "status"), [(PHONE, 204), (NAME, 422), (None, 400)])
+def test_an_event_of_twilio_is_not_written(silent, canaries, to, status):
+    event = reassigned(from_=canaries.number, to_number=to, consent_operation=EMAIL)
+    body = json.dumps([event])
+    path = f"/hooks/twilio/events?bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"
+    headers = signed(ORIGIN + path, {}, TWILIO_TOKEN) | {"Content-Type": "application/json"}
+    assert canaries.ask("POST", path, headers=headers, body=body)[0] == status
 
 
 @pytest.mark.parametrize("words", ["STOP", "START", EMAIL])

@@ -6,11 +6,13 @@ A file holds, each optional:
   anywhere = [...]     those that say nothing wherever they stand
   by_itself = [...]    keywords that are a request even with a reason beside them
   long_words = [...]   read with one letter wrong
+  no_slips = [...]     words of their own, one letter from a long one
   [spelling]           as written = "as meant"
   [words]              names for lists of words, for use in patterns as <name>
-  [stop] [ask] [perhaps] [ordinary] [everything]
-                       rule = [patterns] of that kind (see grammar.py); "ordinary" keeps the
-                       phrases that hold a request's words and ask for none
+  [stop] [brief] [ask] [perhaps] [ordinary] [everything]
+                       rule = [patterns] of that kind (see grammar.py); "brief" ones ask to stop
+                       where they are most of what was said; "ordinary" keeps the phrases that
+                       hold a request's words and ask for none
   [matters]            business = words of other things that can be stopped,
                        texting = words that say that it is the texts that should stop
 """
@@ -29,7 +31,7 @@ Outcome = Literal["stop", "start", "help", "ask", "everything"]
 Words = tuple[str, ...]
 Documents = Mapping[str, Mapping[str, Any]]
 
-_KINDS: Final[tuple[Kind, ...]] = ("stop", "ask", "perhaps", "ordinary")
+_KINDS: Final[tuple[Kind, ...]] = ("stop", "brief", "ask", "perhaps", "ordinary")
 _WIDE: Final[tuple[Kind, ...]] = ("everything",)
 _FIRST: Final = "en"  # whose word counts where several languages share one
 
@@ -72,7 +74,8 @@ def languages() -> Languages:
     keywords = dict(_keywords(documents, spelled))
     return Languages(
         speller=Speller(
-            vocabulary=frozenset({*requests.words(), *_parts(keywords)}),
+            vocabulary=frozenset({*requests.first_words(), *_parts(keywords)}),
+            no_slips=frozenset({*requests.words(), *_listed_words(documents, "no_slips")}),
             corrections=spelled.corrections,
             long_words=frozenset(map(" ".join, _listed(documents, "long_words", spelled))),
         ),
@@ -135,6 +138,11 @@ def _keywords(documents: Documents, spelled: _Spelling) -> Iterator[tuple[str, K
             for rule, words in rules.items():
                 for word in words:
                     yield " ".join(spelled(word)), Keyword(outcome, rule, language)
+
+
+def _listed_words(documents: Documents, name: str) -> Iterator[str]:
+    for document in documents.values():
+        yield from map(plain, document.get(name, ()))
 
 
 def _parts(keywords: Iterable[str]) -> Iterator[str]:

@@ -8,10 +8,10 @@ Rule 3: what lets messages flow again is read exactly as listed, and YES only as
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final, Literal
 
-from prefsvc.intent.courtesy import bare
+from prefsvc.intent.courtesy import bare, said
 from prefsvc.intent.decision import Decision
 from prefsvc.intent.grammar import Found, Kind
 from prefsvc.intent.language import Keyword, Languages, languages
@@ -21,10 +21,10 @@ from prefsvc.intent.spelling import BREAK, CHARS_MAX, plain, tokens
 WrongNumber = Literal["ask", "stop"]
 
 _NOTHING: Final = Decision("none", "nothing_asked")
-_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚")
+_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)
-_SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a phrase
+_SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a plainer phrase
 
 # Rules of languages/*.toml that are treated apart.
 _BARE_NO: Final = "bare_no"
@@ -48,8 +48,9 @@ def decide(
         return Decision("ask", "stop_sign")
     if keyword := _keyword(own, words, known):
         return _by_keyword(keyword)
-    said = bare(words, known)
-    return _by_politeness(said, known) or _by_phrases(own, said, known, wrong_number)
+    full = said(words, known)
+    short = bare(full, known)
+    return _by_politeness(short, known) or _by_phrases(own, (short, full), known, wrong_number)
 
 
 def is_yes(text: str) -> bool:
@@ -92,24 +93,39 @@ def _by_politeness(words: Sequence[str], known: Languages) -> Decision | None:
 
 
 def _by_phrases(
-    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
+    own: str, texts: Sequence[Sequence[str]], known: Languages, wrong_number: WrongNumber
 ) -> Decision:
-    found = list(known.requests.search(words))
-    return _surely(words, found, known) or _perhaps(own, words, found, known, wrong_number)
+    """Read the phrases of the text without its courtesies, then of all of it: "again" is one
+    after "I said stop", and none in "do not text me again".
+    """
+    found = [list(known.requests.search(words)) for words in texts]
+    surely = (_surely(*one, known) for one in zip(texts, found, strict=True))
+    if stop := next(filter(None, surely), None):
+        return stop
+    return _perhaps(own, texts[0], [*chain(*found)], known, wrong_number)
 
 
 def _surely(words: Sequence[str], found: Sequence[Found], known: Languages) -> Decision | None:
     is_other_business = _is_other_business(words, known) and not _stop_stands_alone(words, known)
+    brief = _of_kind("brief", found) if _is_short(words) else []
     stops = [
         one
-        for one in _of_kind("stop", found)
+        for one in (*_of_kind("stop", found), *brief)
         if not is_other_business or _names_texting(one, known)
     ]
     if stops:
         return _stop(stops[0], _scope(words, stops, known))
-    doubts = _of_kind("ask", found)
-    if doubts and _begins_with_stop(words, known) and not is_other_business:
-        return Decision("stop", "stop_and_a_reason", "channel", doubts[0].phrase.language)
+    reason = None if is_other_business else _reason(words, found, known)
+    return reason and Decision("stop", "stop_and_a_reason", "channel", reason.phrase.language)
+
+
+def _reason(words: Sequence[str], found: Sequence[Found], known: Languages) -> Found | None:
+    """Return a doubtful phrase that the words of a request beside it make a sure one."""
+    hints = _of_kind("perhaps", found) if _is_short(words) else []
+    begins_with_stop = _begins_with_stop(words, known)
+    for doubt in _of_kind("ask", found):
+        if begins_with_stop or any(hint.span.start not in doubt.span for hint in hints):
+            return doubt
     return None
 
 
@@ -128,13 +144,17 @@ def _perhaps(
         return _ask(doubtful[0])
     if _CAPITALS.match(own):
         return Decision("ask", "stop_in_capitals", language="en")
-    hints = _of_kind("perhaps", found)
-    is_about_us = len(words) <= _SHORT_WORDS_MAX and not _is_other_business(words, known)
+    hints = [*_of_kind("brief", found), *_of_kind("perhaps", found)]
+    is_about_us = _is_short(words) and not _is_other_business(words, known)
     return _ask(hints[0]) if hints and is_about_us else _NOTHING
 
 
 def _of_kind(kind: Kind, found: Sequence[Found]) -> list[Found]:
     return [one for one in found if one.phrase.kind == kind]
+
+
+def _is_short(words: Sequence[str]) -> bool:
+    return len(words) <= _SHORT_WORDS_MAX
 
 
 def _is_other_business(words: Sequence[str], known: Languages) -> bool:

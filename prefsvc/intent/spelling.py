@@ -26,7 +26,7 @@ _UNSPACED: Final = r"\u3040-\u30ff\u3400-\u9fff\uac00-\ud7a3"
 # Vowel signs of Indic scripts, which are marks to Unicode and letters to everybody else.
 _LETTER: Final = rf"(?:[^\W_{_UNSPACED}]|[\u0900-\u0963\u0970-\u0dff])"
 _WORD_OR_BREAK: Final = re.compile(
-    rf"[{_UNSPACED}]|{_LETTER}+(?:\*+{_LETTER}+)*|(?P<swearing>\bf\*+)"
+    rf"[{_UNSPACED}]|{_LETTER}+(?:\*+{_LETTER}+)*|(?P<swearing>\bf\*+)|(?P<number>#(?!\w))"
     r"|(?P<break>[.!?;:,…()\[\]|\n\r\u2013\u2014\u3001\u3002\u060c\u061b\u061f\u0964]|\s-+\s)"
 )
 _SPACED_OUT: Final = re.compile(r"(?<![^\W_])(?:[^\W_][\s.*_-]{1,2}){2,12}[^\W_](?![^\W_])")
@@ -55,6 +55,9 @@ class Speller:
     """How words are spelled by those who know them."""
 
     vocabulary: frozenset[str]
+    """What a disguise may hide."""
+    no_slips: frozenset[str]
+    """What is a word already, however near it comes to a long one."""
     corrections: dict[str, str]
     """What people write, and what they mean: "txting" is "texting", "wanna" is "want to"."""
     long_words: frozenset[str]
@@ -83,6 +86,8 @@ class Speller:
         for other in _undisguised(word):
             if other in self.corrections or other in self.vocabulary:
                 return self.corrections.get(other, other)
+        if word in self.no_slips:
+            return word
         return next((long for long in self.long_words if _one_letter_off(word, long)), word)
 
 
@@ -105,7 +110,7 @@ def tokens(said: str) -> Iterator[str]:
         if found["break"]:
             yield BREAK
         else:
-            yield "fuck" if found["swearing"] else found[0]
+            yield "fuck" if found["swearing"] else "number" if found["number"] else found[0]
 
 
 def _is_unseen(char: str) -> bool:

@@ -12,8 +12,9 @@ A pattern is a row of places, parted by spaces:
   !a|b          neither of these words comes next
   topic:offers  as `offers`, and it is what the request is about
 Matching goes from left to right. At each word the longest phrase wins and takes its words with it,
-so that "won't stop calling me" never reaches "stop calling me". A doubtful one takes its first word
-alone, because a request may follow in it: "who is this stop texting". A place is tried a bounded
+so that "won't stop calling me" never reaches "stop calling me". A doubtful one, which is none that asks
+whether we stop, takes its first word alone, because a request may follow in it: "who is this stop
+texting". A place is tried a bounded
 number of times, so that the whole takes time in proportion to the text.
 """
 
@@ -25,13 +26,14 @@ from typing import Final, Literal
 
 from prefsvc.intent.spelling import BREAK
 
-Kind = Literal["stop", "brief", "ask", "perhaps", "ordinary", "everything"]
+Kind = Literal["stop", "brief", "question", "ask", "perhaps", "ordinary", "everything"]
 
 # What a word that begins several phrases is taken for: the surest first, the longest of those.
 _SURENESS: Final[Mapping[Kind, int]] = {
     "ordinary": 2,
     "stop": 2,
     "brief": 2,
+    "question": 2,
     "everything": 2,
     "ask": 1,
     "perhaps": 0,

@@ -22,6 +22,7 @@ WrongNumber = Literal["ask", "stop"]
 
 _NOTHING: Final = Decision("none", "nothing_asked")
 _STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕")
+_LAUGHS: Final = frozenset("😂🤣😆😹")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)
 _SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a plainer phrase
@@ -48,9 +49,12 @@ def decide(
         return Decision("ask", "stop_sign")
     if keyword := _keyword(own, words, known):
         return _by_keyword(keyword)
-    full = said(words, known)
-    short = bare(full, known)
-    return _by_politeness(short, known) or _by_phrases(own, (short, full), known, wrong_number)
+    decision = _read(own, words, known, wrong_number)
+    if decision.intent in {"ask", "none"}:
+        return _mended(own, words, known, decision)
+    if _is_in_fun(own, words, known):
+        return Decision("ask", "said_laughing", language=decision.language)
+    return decision
 
 
 def is_yes(text: str) -> bool:
@@ -72,6 +76,30 @@ def _keyword(own: str, words: Sequence[str], known: Languages) -> Keyword | None
     return keyword
 
 
+def _read(
+    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
+) -> Decision:
+    full = said(words, known)
+    short = bare(full, known)
+    return _by_politeness(short, known) or _by_phrases(own, (short, full), known, wrong_number)
+
+
+def _mended(own: str, words: Sequence[str], known: Languages, decision: Decision) -> Decision:
+    """Read the text once more without its slips, which count where a phrase needs them."""
+    meant = known.speller.mended(words)
+    if meant == words:
+        return decision
+    texts = (said(meant, known),)
+    other = _by_phrases(own, (bare(texts[0], known), *texts), known, "ask")
+    return other if other.intent == "stop" or decision.intent == "none" else decision
+
+
+def _is_in_fun(own: str, words: Sequence[str], known: Languages) -> bool:
+    """Say whether somebody laughs and does not speak of texts: "lol stop it"."""
+    laughs = not _LAUGHS.isdisjoint(own) or not known.laughs.isdisjoint(words)
+    return laughs and known.texting.isdisjoint(words)
+
+
 def _by_keyword(keyword: Keyword) -> Decision:
     match keyword.outcome:
         case "everything":
@@ -83,9 +111,10 @@ def _by_keyword(keyword: Keyword) -> Decision:
 
 
 def _by_politeness(words: Sequence[str], known: Languages) -> Decision | None:
-    """Read a keyword that stops and had only courtesies, curses or itself around it."""
-    keyword = known.joined.get("".join(dict.fromkeys(word for word in words if word != BREAK)))
-    if keyword is None:
+    """Read a keyword that had only courtesies, curses or itself around it."""
+    once = dict.fromkeys(word for word in words if word != BREAK)
+    keyword = known.joined.get("".join(once)) or known.keywords.get(" ".join(once))
+    if keyword is None or keyword.outcome in {"start", "help"}:
         return None
     if keyword.rule == _BARE_NO:
         return Decision("ask", "no_with_courtesy", language=keyword.language)
@@ -140,7 +169,7 @@ def _perhaps(
     wrong = [one for one in doubts if one.phrase.rule == _WRONG_NUMBER]
     if wrong and wrong_number == "stop":
         return _stop(wrong[0], "channel")
-    if doubtful := (*wrong, *_of_kind("stop", found), *doubts):
+    if doubtful := (*wrong, *_of_kind("stop", found), *_of_kind("question", found), *doubts):
         return _ask(doubtful[0])
     if _CAPITALS.match(own):
         return Decision("ask", "stop_in_capitals", language="en")

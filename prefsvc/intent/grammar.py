@@ -170,8 +170,8 @@ class Grammar:
 def _weight(phrase: Phrase, match: re.Match[str]) -> tuple[int, int, bool, bool]:
     # Of phrases of the same words, an ordinary one keeps a request from being one, and one that
     # knows the topic says more.
-    is_ordinary, names_topic = phrase.kind == "ordinary", "topic" in match.groupdict()
-    return _SURENESS[phrase.kind], match.end(), is_ordinary, names_topic
+    is_ordinary = phrase.kind in {"ordinary", "question"}
+    return _SURENESS[phrase.kind], match.end(), is_ordinary, "topic" in match.groupdict()
 
 
 @cache

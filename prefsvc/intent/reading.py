@@ -81,7 +81,8 @@ def _read(
 ) -> Decision:
     full = said(words, known)
     short = bare(full, known)
-    return _by_politeness(short, known) or _by_phrases(own, (short, full), known, wrong_number)
+    by_keyword = _by_politeness(full, known) or _by_politeness(short, known)
+    return by_keyword or _by_phrases(own, (short, full), known, wrong_number)
 
 
 def _mended(own: str, words: Sequence[str], known: Languages, decision: Decision) -> Decision:

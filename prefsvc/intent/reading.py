@@ -21,7 +21,7 @@ from prefsvc.intent.spelling import BREAK, CHARS_MAX, plain, tokens
 WrongNumber = Literal["ask", "stop"]
 
 _NOTHING: Final = Decision("none", "nothing_asked")
-_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕")
+_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕🙅")
 _LAUGHS: Final = frozenset("😂🤣😆😹")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)

@@ -25,6 +25,13 @@ _STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕🙅")
 _LAUGHS: Final = frozenset("😂🤣😆😹")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)
+# Whom the person is not: any name counts, which only its capital tells from "not sure".
+_NOT_BY_NAME: Final = re.compile(
+    r"\W*(?:(?i:sorry|no|nope|hi|hey)\W+)?(?i:i ?a?['\u2019]?m not|(?:this|that) is ?n['\u2019o]?t|"
+    r"this ain['\u2019]?t|not|no)\s+[A-Z][a-z]+(?:['\u2019]s)?\b(?: (?i:here|phone|number))*"
+    r"(?:\W+(?i:sorry|anymore))?\W*"
+)
+_NAMED_DEAD: Final = re.compile(r"\W*[A-Z][a-z]+(?: (?:is|has|was))? (?i:dead|deceased|died|passed)\b")
 _SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a plainer phrase
 
 # Rules of languages/*.toml that are treated apart.
@@ -174,6 +181,8 @@ def _perhaps(
         return _ask(doubtful[0])
     if _CAPITALS.match(own):
         return Decision("ask", "stop_in_capitals", language="en")
+    if _NOT_BY_NAME.fullmatch(own) or _NAMED_DEAD.match(own):
+        return Decision("ask", "not_that_person", language="en")
     hints = [*_of_kind("brief", found), *_of_kind("perhaps", found)]
     is_about_us = _is_short(words) and not _is_other_business(words, known)
     return _ask(hints[0]) if hints and is_about_us else _NOTHING

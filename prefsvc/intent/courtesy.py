@@ -9,9 +9,9 @@ from prefsvc.intent.spelling import BREAK
 _LENGTHS: Final = (4, 3, 2, 1)  # of a courtesy, in words
 
 
-def said(words: Sequence[str], known: Languages) -> list[str]:
+def without_idle(words: Sequence[str], known: Languages) -> list[str]:
     """Return a text's words without those that say nothing wherever they stand."""
-    return list(_without_idle(words, known))
+    return list(_telling(words, known))
 
 
 def bare(words: Sequence[str], known: Languages) -> list[str]:
@@ -21,7 +21,7 @@ def bare(words: Sequence[str], known: Languages) -> list[str]:
     return f" {BREAK} ".join(filter(None, trimmed)).split()
 
 
-def _without_idle(words: Sequence[str], known: Languages) -> Iterator[str]:
+def _telling(words: Sequence[str], known: Languages) -> Iterator[str]:
     at = 0
     while at < len(words):
         idle = known.anywhere.get(words[at], ())

@@ -12,10 +12,10 @@ A pattern is a row of places, parted by spaces:
   !a|b          neither of these words comes next
   topic:offers  as `offers`, and it is what the request is about
 Matching goes from left to right. At each word the longest phrase wins and takes its words with it,
-so that "won't stop calling me" never reaches "stop calling me". A doubtful one, which is none that asks
-whether we stop, takes its first word alone, because a request may follow in it: "who is this stop
-texting". A place is tried a bounded
-number of times, so that the whole takes time in proportion to the text.
+so that "won't stop calling me" never reaches "stop calling me". A doubtful one takes its first word
+alone, because a request may follow in it ("who is this stop texting"), unless it asks whether we
+stop. A place is tried a bounded number of times, so that the whole takes time in proportion to the
+text.
 """
 
 import re

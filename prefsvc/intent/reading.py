@@ -11,10 +11,11 @@ from collections.abc import Sequence
 from itertools import chain, takewhile
 from typing import Final, Literal
 
-from prefsvc.intent.courtesy import bare, said
+from prefsvc.intent.courtesy import bare, without_idle
 from prefsvc.intent.decision import Decision
 from prefsvc.intent.grammar import Found, Kind
 from prefsvc.intent.language import Keyword, Languages, languages
+from prefsvc.intent.person import names_another
 from prefsvc.intent.quotes import own_words
 from prefsvc.intent.spelling import BREAK, CHARS_MAX, plain, tokens
 
@@ -25,13 +26,6 @@ _STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕🙅")
 _LAUGHS: Final = frozenset("😂🤣😆😹")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)
-# Whom the person is not: any name counts, which only its capital tells from "not sure".
-_NOT_BY_NAME: Final = re.compile(
-    r"\W*(?:(?i:sorry|no|nope|hi|hey)\W+)?(?i:i ?a?['\u2019]?m not|(?:this|that) is ?n['\u2019o]?t|"
-    r"this ain['\u2019]?t|not|no)\s+[A-Z][a-z]+(?:['\u2019]s)?\b(?: (?i:here|phone|number))*"
-    r"(?:\W+(?i:sorry|anymore))?\W*"
-)
-_NAMED_DEAD: Final = re.compile(r"\W*[A-Z][a-z]+(?: (?:is|has|was))? (?i:dead|deceased|died|passed)\b")
 _SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a plainer phrase
 
 # Rules of languages/*.toml that are treated apart.
@@ -56,11 +50,11 @@ def decide(
         return Decision("ask", "stop_sign")
     if keyword := _keyword(own, words, known):
         return _by_keyword(keyword)
-    decision = _read(own, words, known, wrong_number)
-    if decision.intent in {"ask", "none"}:
-        return _mended(own, words, known, decision)
-    if _is_in_fun(own, words, known):
+    decision = _mended(own, words, known, wrong_number)
+    if decision.intent == "stop" and _is_in_fun(own, words, known):
         return Decision("ask", "said_laughing", language=decision.language)
+    if decision.intent == "none" and names_another(own):
+        return _not_that_person(wrong_number)
     return decision
 
 
@@ -83,23 +77,37 @@ def _keyword(own: str, words: Sequence[str], known: Languages) -> Keyword | None
     return keyword
 
 
-def _read(
-    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
-) -> Decision:
-    full = said(words, known)
-    short = bare(full, known)
+def _read(own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber) -> Decision:
+    short, full = _spoken(words, known)
     by_keyword = _by_politeness(full, known) or _by_politeness(short, known)
     return by_keyword or _by_phrases(own, (short, full), known, wrong_number)
 
 
-def _mended(own: str, words: Sequence[str], known: Languages, decision: Decision) -> Decision:
-    """Read the text once more without its slips, which count where a phrase needs them."""
+def _spoken(words: Sequence[str], known: Languages) -> tuple[list[str], list[str]]:
+    """Return the text without its courtesies, and with them.
+
+    "Again" is one after "I said stop" and none in "do not text me again".
+    """
+    full = without_idle(words, known)
+    return bare(full, known), full
+
+
+def _mended(
+    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
+) -> Decision:
+    """Read the text, and once more without its slips, which count where a phrase needs them."""
+    decision = _read(own, words, known, wrong_number)
     meant = known.speller.mended(words)
-    if meant == words:
+    if decision.intent == "stop" or meant == words:
         return decision
-    texts = (said(meant, known),)
-    other = _by_phrases(own, (bare(texts[0], known), *texts), known, "ask")
+    other = _by_phrases(own, _spoken(meant, known), known, wrong_number)
     return other if other.intent == "stop" or decision.intent == "none" else decision
+
+
+def _not_that_person(wrong_number: WrongNumber) -> Decision:
+    if wrong_number == "stop":
+        return Decision("stop", _WRONG_NUMBER, "channel", "en")
+    return Decision("ask", _WRONG_NUMBER, language="en")
 
 
 def _is_in_fun(own: str, words: Sequence[str], known: Languages) -> bool:
@@ -132,9 +140,6 @@ def _by_politeness(words: Sequence[str], known: Languages) -> Decision | None:
 def _by_phrases(
     own: str, texts: Sequence[Sequence[str]], known: Languages, wrong_number: WrongNumber
 ) -> Decision:
-    """Read the phrases of the text without its courtesies, then of all of it: "again" is one
-    after "I said stop", and none in "do not text me again".
-    """
     found = [list(known.requests.search(words)) for words in texts]
     surely = (_surely(*one, known) for one in zip(texts, found, strict=True))
     if stop := next(filter(None, surely), None):
@@ -153,7 +158,9 @@ def _surely(words: Sequence[str], found: Sequence[Found], known: Languages) -> D
     if stops:
         return _stop(stops[0], _scope(words, stops, known))
     reason = None if is_other_business else _reason(words, found, known)
-    return reason and Decision("stop", "stop_and_a_reason", "channel", reason.phrase.language)
+    if reason is None:
+        return None
+    return Decision("stop", "stop_and_a_reason", "channel", reason.phrase.language)
 
 
 def _reason(words: Sequence[str], found: Sequence[Found], known: Languages) -> Found | None:
@@ -181,8 +188,6 @@ def _perhaps(
         return _ask(doubtful[0])
     if _CAPITALS.match(own):
         return Decision("ask", "stop_in_capitals", language="en")
-    if _NOT_BY_NAME.fullmatch(own) or _NAMED_DEAD.match(own):
-        return Decision("ask", "not_that_person", language="en")
     hints = [*_of_kind("brief", found), *_of_kind("perhaps", found)]
     is_about_us = _is_short(words) and not _is_other_business(words, known)
     return _ask(hints[0]) if hints and is_about_us else _NOTHING

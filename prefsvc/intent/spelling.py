@@ -153,7 +153,7 @@ def _undisguised(word: str) -> Iterator[str]:
 
 
 def slips_of(word: str) -> Iterator[str]:
-    """Yield the word with each slip of one finger: a letter more, less or changed, or two swapped."""
+    """Yield the word with one slip: a letter more, less or changed, or two swapped."""
     for at in range(len(word) + 1):
         before, after = word[:at], word[at:]
         yield before + after[1:]

@@ -22,15 +22,21 @@ from email_validator import EmailNotValidError, validate_email
 
 from prefsvc.country import known_country
 from prefsvc.errors import InvalidAddress
+from prefsvc.number_aliases import aliases
 
-Channel = Literal["email", "sms", "post"]
+Channel = Literal["email", "sms", "whatsapp", "post"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+Kind = Literal["email", "sms", "post"]
+"""What an address is; a phone number is called by the first channel that reached one."""
 
 LENGTH_MAX = 1024  # characters as written, octets in canonical form: more is no address
 BUCKET_COUNT = 64  # fixed at install: part of every stored key (DESIGN §7)
 ADDRESS_KEY_OCTETS = 16
 
 _CHANNELS: Final[dict[str, Channel]] = {channel: channel for channel in CHANNELS}
+_KINDS: Final[dict[Channel, Kind]] = {
+    "email": "email", "sms": "sms", "whatsapp": "sms", "post": "post"
+}  # fmt: skip
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text holds neither
 # Controls, and marks that only steer display or line breaking: they come along when an address is
@@ -52,7 +58,7 @@ class Address:
     @classmethod
     def for_opt_out(cls, channel: Channel, text: str) -> Self:
         """Read an address to suppress; refuse only what cannot be stored or could reach nobody."""
-        canonical, as_written = _READERS[channel](_cleaned(text))
+        canonical, as_written = _READERS[kind_of(channel)](_cleaned(text))
         if len(canonical.encode()) > LENGTH_MAX:
             raise InvalidAddress
         return cls(channel, canonical, as_written)
@@ -63,8 +69,9 @@ class Address:
         address = cls.for_opt_out(channel, text)
         if channel == "email":
             _require_email_syntax(_cleaned(text))
-        elif channel == "sms":
-            _require_possible_number(address.canonical)
+        elif kind_of(channel) == "sms":
+            # A number in an old spelling is possible if it is in the new one.
+            _require_possible_number(address.canonical, *aliases(address.canonical))
         return address
 
     @property
@@ -80,17 +87,36 @@ class Address:
     @property
     def country(self) -> str | None:
         """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
-        return _country_of(self.canonical) if self.channel == "sms" else None
+        numbers = (self.canonical, *(one.canonical for one in self.aliases))
+        # An old spelling is a number of no country any more, and still of that of the new one.
+        countries = map(_country_of, numbers) if kind_of(self.channel) == "sms" else ()
+        return next(filter(None, countries), None)
+
+    @property
+    def aliases(self) -> tuple[Self, ...]:
+        """The other spellings of a phone number; of other addresses none are known (DESIGN §5)."""
+        others = aliases(self.canonical) if kind_of(self.channel) == "sms" else ()
+        return tuple(type(self).for_opt_out(self.channel, other) for other in others)
 
     @property
     def masked(self) -> str:
         """The address for a page: enough for its owner to know it, too little for another."""
-        return _MASKS[self.channel](self.canonical)
+        return _MASKS[kind_of(self.channel)](self.canonical)
 
 
 def parse_channel(text: str) -> Channel:
     """Read a channel back from the database."""
     return _CHANNELS[text]
+
+
+def kind_of(channel: Channel) -> Kind:
+    """Tell what addresses on a channel are: WhatsApp's are phone numbers (RULES S-31)."""
+    return _KINDS[channel]
+
+
+def channels_reaching(kind: Kind) -> tuple[Channel, ...]:
+    """Return every channel on which addresses of a kind are reached."""
+    return tuple(channel for channel in CHANNELS if _KINDS[channel] == kind)
 
 
 def sha256_of(canonical: str) -> bytes:
@@ -99,10 +125,13 @@ def sha256_of(canonical: str) -> bytes:
 
 
 def address_key(pepper: bytes, channel: Channel, sha256: bytes) -> bytes:
-    """Derive the key that rows are matched by; useless to a thief without the pepper (P-02)."""
+    """Derive the key that rows are matched by; useless to a thief without the pepper (P-02).
+
+    A phone number has one, whichever channel it is reached on (S-31).
+    """
     if not pepper or len(sha256) != hashlib.sha256().digest_size:
         raise ValueError("an address key needs a pepper and a SHA-256")
-    keyed = hmac.digest(pepper, channel.encode() + b"\0" + sha256, "sha256")
+    keyed = hmac.digest(pepper, kind_of(channel).encode() + b"\0" + sha256, "sha256")
     return keyed[:ADDRESS_KEY_OCTETS]
 
 
@@ -311,9 +340,13 @@ def _country_of(e164: str) -> str | None:
     return known_country(phonenumbers.region_code_for_number(number))
 
 
-def _require_possible_number(e164: str) -> None:
-    if not (_e164(e164) and phonenumbers.is_possible_number(phonenumbers.parse(e164))):
+def _require_possible_number(*spellings: str) -> None:
+    if not any(_is_possible(e164) for e164 in spellings):
         raise InvalidAddress("No phone network has numbers like this one; check its digits.")
+
+
+def _is_possible(e164: str) -> bool:
+    return bool(_e164(e164)) and phonenumbers.is_possible_number(phonenumbers.parse(e164))
 
 
 # --- post ------------------------------------------------------------------------------------
@@ -349,9 +382,9 @@ def _masked_postal_key(canonical: str) -> str:
     return f"•••{hint}"
 
 
-_READERS: Final[dict[Channel, Callable[[str], tuple[str, str]]]] = {
+_READERS: Final[dict[Kind, Callable[[str], tuple[str, str]]]] = {
     "email": _email, "sms": _phone, "post": _postal_key
 }  # fmt: skip
-_MASKS: Final[dict[Channel, Callable[[str], str]]] = {
+_MASKS: Final[dict[Kind, Callable[[str], str]]] = {
     "email": _masked_email, "sms": _masked_phone, "post": _masked_postal_key
 }  # fmt: skip

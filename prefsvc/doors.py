@@ -20,7 +20,8 @@ from prefsvc.opt_outs import Act, Recorded
 from prefsvc.reviews import Answer, Doubt, Review, Said
 from prefsvc.settings import Settings
 from prefsvc.suppression import UNORDERED_START
-from prefsvc.texts import Heard, Moments, Undecided, Word
+from prefsvc.text_order import Moments
+from prefsvc.texts import Heard, Undecided, Word
 from prefsvc.vault import Vault
 
 
@@ -175,6 +176,12 @@ def _count_heard(heard: Heard) -> None:
 def _count_said(said: Said | None) -> None:
     if said:
         count([said.act], [said.recorded])
+
+
+def only_header(request: web.Request, name: str) -> str | None:
+    """Return a header that came once; of several, nobody can say which one the caller sent."""
+    values = request.headers.getall(name, [])
+    return values[0] if len(values) == 1 else None
 
 
 async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:

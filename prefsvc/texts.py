@@ -7,17 +7,17 @@ where these are not known, the STOP counts. `hear` says which moments it lacks; 
 for, outside any transaction, `settle` decides. Both look under the lock of the place.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
-from prefsvc import ledger, opt_outs
+from prefsvc import ledger, opt_outs, text_order
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
-from prefsvc.evidence import Evidence
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.suppression import UNORDERED_START, ActKind, Effect
+from prefsvc.text_order import Crossed, Moments, Order, Text
 from prefsvc.vault import Vault
 
 SOURCE: Final = "sms_reply"
@@ -30,19 +30,6 @@ _HAND_OVER_MAX: Final = timedelta(days=1)
 
 Answer = Literal["stop", "start", "start_again"]
 """What a person is told; "start_again": the START lifted nothing, as it may have crossed a STOP."""
-
-
-@dataclass(frozen=True, slots=True)
-class Text:
-    """Which text message it was, and when the provider says it was sent, if that is known."""
-
-    provider: str
-    message_id: str
-    account: str | None = None
-    sent_at: datetime | None = None
-
-
-Moments: TypeAlias = Mapping[Text, datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,24 +67,13 @@ class Heard:
     recorded: Recorded | None = None
 
 
-_Order = Literal["alone", "later", "earlier", "unknown"]
-
-
-@dataclass(frozen=True, slots=True)
-class _Crossed:
-    """An act of the other kind: the text it came by, if it did, and when it was said, if known."""
-
-    text: Text | None
-    said_at: datetime | None
-
-
 @dataclass(frozen=True, slots=True)
 class _Found:
     """How things stand, under the lock: the register, the same message heard before, and others."""
 
     standing: queries.StatesRow | None
     before: queries.RecordedBeforeRow | None
-    crossed: Sequence[_Crossed]
+    crossed: Sequence[Crossed]
 
 
 async def hear(tx: Tx, vault: Vault, word: Word, *, within: timedelta) -> Heard | Undecided:
@@ -105,18 +81,19 @@ async def hear(tx: Tx, vault: Vault, word: Word, *, within: timedelta) -> Heard 
 
     `within` is how far apart two texts may be received that crossed on their way.
     """
-    found = await _look(tx, word, within)
-    lacking = _lacking(word, found.crossed)
-    return Undecided(lacking) if lacking else await _decide(tx, vault, word, found, {})
+    found = await _look(tx, vault, word, within)
+    texts = text_order.lacking(word.text, found.crossed)
+    return Undecided(texts) if texts else await _decide(tx, vault, word, found, {})
 
 
 async def settle(tx: Tx, vault: Vault, word: Word, moments: Moments, *, within: timedelta) -> Heard:
     """Record it with the moments that the provider told; what still is unknown stays so."""
-    return await _decide(tx, vault, word, await _look(tx, word, within), moments)
+    found = await _look(tx, vault, word, within)
+    return await _decide(tx, vault, word, found, moments)
 
 
-async def _look(tx: Tx, word: Word, within: timedelta) -> _Found:
-    await ledger.lock(tx, [word.act.place])
+async def _look(tx: Tx, vault: Vault, word: Word, within: timedelta) -> _Found:
+    await opt_outs.lock(tx, vault, word.act.brand, word.act.recipient)
     standing = await _standing(tx, word.act)
     before = await _recorded_before(tx, word)
     # Otherwise order makes no difference: a START lifts what is active, a STOP sets what is not.
@@ -128,8 +105,9 @@ async def _decide(tx: Tx, vault: Vault, word: Word, found: _Found, moments: Mome
     standing = found.standing
     if found.before:
         return Heard(word.kind, _answer_again(tx, word, found.before, standing))
-    sent_at = _sent_at(word.text, moments)
-    act = _placed(word, _order(word, found.crossed, moments), sent_at, standing)
+    sent_at = word.text.moment(moments)
+    order = text_order.order(word.kind, word.text, found.crossed, moments)
+    act = _placed(tx, word, order, sent_at, standing)
     write = opt_outs.record if word.kind == "opt_out" else opt_outs.withdraw
     [recorded] = await write(tx, vault, [act])
     was_active = standing is not None and standing.active
@@ -146,8 +124,9 @@ async def _standing(tx: Tx, act: Act) -> queries.StatesRow | None:
     rows = await queries.states(
         tx.conn, bucket=bucket, brand_id=brand_id, address_keys=[act.recipient.address_key]
     )
-    slot = (act.scope.kind, act.scope.topic, act.reason)
-    return next((row for row in rows if (row.scope, row.topic, row.reason) == slot), None)
+    slot = (act.recipient.channel, act.scope.kind, act.scope.topic, act.reason)
+    found = (row for row in rows if (row.channel, row.scope, row.topic, row.reason) == slot)
+    return next(found, None)
 
 
 async def _recorded_before(tx: Tx, word: Word) -> queries.RecordedBeforeRow | None:
@@ -161,7 +140,7 @@ async def _recorded_before(tx: Tx, word: Word) -> queries.RecordedBeforeRow | No
     return next((by_key[key] for key in keys if key in by_key), None)
 
 
-async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[_Crossed]:
+async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[Crossed]:
     """Return acts of the other kind since then, if one of them came by text."""
     act, since = word.act, _since(tx, word, within)
     bucket, brand_id = act.place
@@ -172,6 +151,7 @@ async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[_Crossed]:
         brand_id=brand_id,
         since=ledger.earliest_event_id(since),
         address_key=act.recipient.address_key,
+        channel=act.recipient.channel,
         act=other,
         scope=act.scope.kind,
         topic=act.scope.topic,
@@ -183,12 +163,9 @@ async def _crossed(tx: Tx, word: Word, within: timedelta) -> list[_Crossed]:
 
 
 def _since(tx: Tx, word: Word, within: timedelta) -> datetime:
-    """Return since when what was received may have crossed it."""
-    since = tx.now - within
-    if word.kind == "opt_in" and word.text.sent_at:
-        # However late it is handed over, it must be later than every stop since it was sent.
-        since = min(since, max(word.text.sent_at, tx.now - _HAND_OVER_MAX))
-    return since
+    """Return since when what was received may have crossed it, however late it is handed over."""
+    sent_at = word.text.sent_at or tx.now
+    return min(tx.now - within, max(sent_at, tx.now - _HAND_OVER_MAX))
 
 
 def _counts(word: Word, row: queries.RecentActsRow) -> bool:
@@ -196,60 +173,20 @@ def _counts(word: Word, row: queries.RecentActsRow) -> bool:
     return word.kind == "opt_in" or row.source == SOURCE
 
 
-def _crossed_by(row: queries.RecentActsRow) -> _Crossed:
+def _crossed_by(row: queries.RecentActsRow) -> Crossed:
     if row.source != SOURCE:
-        return _Crossed(None, row.sent_at or row.received_at)
-    text = _text_of(row.evidence) if row.evidence else None
-    return _Crossed(text, text.sent_at if text else None)
-
-
-def _text_of(evidence: Evidence) -> Text | None:
-    sent_at = evidence.get("sent_at")
-    if "provider" not in evidence or "message_id" not in evidence:
-        return None
-    return Text(
-        evidence["provider"],
-        evidence["message_id"],
-        evidence.get("account"),
-        datetime.fromisoformat(sent_at) if sent_at else None,
-    )
-
-
-def _lacking(word: Word, crossed: Sequence[_Crossed]) -> tuple[Text, ...]:
-    texts = [word.text, *(one.text for one in crossed if one.text)] if crossed else []
-    return tuple(dict.fromkeys(text for text in texts if text.sent_at is None))
-
-
-def _sent_at(text: Text, moments: Moments) -> datetime | None:
-    return text.sent_at or moments.get(text)
-
-
-def _order(word: Word, crossed: Sequence[_Crossed], moments: Moments) -> _Order:
-    """Say whether it was sent before what it crossed, or after all of it."""
-    if not crossed:
-        return "alone"
-    sent_at = _sent_at(word.text, moments)
-    said = [one.said_at or (_sent_at(one.text, moments) if one.text else None) for one in crossed]
-    if sent_at is None:
-        return "unknown"
-    if any(at and _is_overtaken(word.kind, sent_at, at) for at in said):
-        return "earlier"
-    return "later" if all(said) else "unknown"
-
-
-def _is_overtaken(kind: ActKind, sent_at: datetime, other_at: datetime) -> bool:
-    # Stop wins a tie (S-20); Twilio tells whole seconds.
-    return sent_at < other_at or (kind == "opt_in" and sent_at == other_at)
+        return Crossed(None, row.sent_at or row.received_at)
+    return Crossed(Text.of_evidence(row.evidence or {}))
 
 
 def _placed(
-    word: Word, order: _Order, sent_at: datetime | None, standing: queries.StatesRow | None
+    tx: Tx, word: Word, order: Order, sent_at: datetime | None, standing: queries.StatesRow | None
 ) -> Act:
     """Return the act, said at a moment that has the register find what the order says."""
     known = {"sent_at": sent_at.isoformat()} if sent_at else {}
     act = replace(word.act, idempotency_key=word.key(word.kind), evidence=word.act.evidence | known)
     if order == "alone" or standing is None:
-        return replace(act, sent_at=word.text.sent_at)
+        return replace(act, sent_at=_believed(tx, word))
     if order == "earlier" and sent_at:
         # The provider's clock may be ahead of ours; what it saw earlier was earlier.
         return replace(act, sent_at=min(sent_at, standing.said_at - _A_MOMENT))
@@ -257,6 +194,13 @@ def _placed(
         return replace(act, source=UNORDERED_START)
     # Said when it was received: the other was, too, though it was sent before.
     return replace(act, sent_at=None)
+
+
+def _believed(tx: Tx, word: Word) -> datetime | None:
+    """Return when it was sent; of a STOP that would be days old, when it came is what counts."""
+    sent_at = word.text.sent_at
+    is_old = sent_at is not None and tx.now - sent_at > _HAND_OVER_MAX
+    return None if is_old and word.kind == "opt_out" else sent_at
 
 
 def _answer(kind: ActKind, source: str, effect: Effect | str, *, is_active: bool) -> Answer | None:

@@ -9,7 +9,8 @@ import structlog
 
 from prefsvc.doors import Service
 from prefsvc.outward import twilio_messages
-from prefsvc.texts import Heard, Moments, Text, Undecided, Word
+from prefsvc.text_order import Moments, Text
+from prefsvc.texts import Heard, Undecided, Word
 
 log = structlog.get_logger()
 

@@ -12,10 +12,12 @@ from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
 from prefsvc.sms.hearing import hear
 from prefsvc.sms.message import InboundMessage, intent
+from prefsvc.sms.network import scope_of
 from prefsvc.sms.replies import Outcome
 from prefsvc.sms.status import MessageStatus, SendError
 from prefsvc.suppression import ActKind, Scope
-from prefsvc.texts import Text, Word
+from prefsvc.text_order import Text
+from prefsvc.texts import Word
 
 
 def brand_of(service: Service, number: str | None, sender_pool: str | None) -> AppliedBrand:
@@ -44,8 +46,7 @@ async def take_message(
         case "stop" | "start":
             return await _take_word(service, message, decision, brand, recipient)
         case "ask":
-            message_id = f"{message.provider}:{message.message_id}"
-            await service.ask(Doubt(brand, recipient, message_id, decision, message.evidence()))
+            await service.ask(_doubt(message, decision, brand, recipient))
             return None
         case "help":
             return "help"
@@ -61,13 +62,18 @@ async def _take_word(
     recipient: Recipient,
 ) -> Outcome | None:
     evidence = message.evidence() | asdict(decision)
-    # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
-    # restores just that (S-14).
-    act = Act(brand, recipient, Scope("channel"), texts.SOURCE, evidence)
+    act = Act(brand, recipient, scope_of(message.network), texts.SOURCE, evidence)
     text = Text(message.provider, message.message_id, message.account, message.sent_at)
     kind: ActKind = "opt_out" if decision.intent == "stop" else "opt_in"
     heard = await hear(service, Word(kind, act, text))
     return heard.answer
+
+
+def _doubt(
+    message: InboundMessage, decision: Decision, brand: AppliedBrand, recipient: Recipient
+) -> Doubt:
+    message_id, scope = f"{message.provider}:{message.message_id}", scope_of(message.network)
+    return Doubt(brand, recipient, message_id, decision, message.evidence(), scope)
 
 
 async def take_status(
@@ -77,7 +83,8 @@ async def take_status(
     act = Act(
         brand,
         Recipient.of(status.address(), service.vault),
-        Scope("channel"),
+        # That a number takes no texts is no word of the person, and true of this channel only.
+        scope_of(status.network) if error.reason == "opt_out" else Scope("channel"),
         "provider_block",
         status.evidence() | {"rule": error.rule},
         reason=error.reason,
@@ -88,4 +95,4 @@ async def take_status(
     [recorded] = await service.record([act])
     if recorded.is_new and error.reason == "opt_out":
         # Somebody told the provider to stop, and we did not hear it (S-27).
-        metrics.MISSED_OPT_OUTS.labels(brand.slug, error.code).inc()
+        metrics.MISSED_OPT_OUTS.labels(brand.slug, status.provider, error.code).inc()

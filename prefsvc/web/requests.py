@@ -40,6 +40,7 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = request[_REQUEST_ID]
 
 
+_OF_TEXTS = ("/hooks/telnyx/", "/hooks/twilio/")
 _UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends")
 
 
@@ -49,7 +50,7 @@ async def time_limit(request: web.Request, handler: Handler) -> web.StreamRespon
     route, settings = route_of(request), request.app[SERVICE].settings
     if route.endswith(_UNLIMITED):
         return await handler(request)
-    if route.startswith("/hooks/"):
+    if route.startswith(_OF_TEXTS):
         return await _in_time(handler(request), settings.webhook_timeout_seconds)
     async with asyncio.timeout(settings.request_timeout_seconds):
         return await handler(request)

@@ -49,14 +49,14 @@ from preference_event
 where bucket = :bucket and brand_id = :brand_id and idempotency_key = any(:idempotency_keys::text[])
 
 -- name: recent_acts :many
--- Read what was said about one address, scope and reason since a moment. An event's id begins with
--- its moment, so `since` is an id, too, and the index finds these few rows.
+-- Read what was said about one address, channel, scope and reason since a moment. An event's id
+-- begins with its moment, so `since` is an id, too, and the index finds these few rows.
 select e.source, e.sent_at as "sent_at?", e.received_at, p.content as "evidence?"
 from preference_event as e
 left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
 where e.bucket = :bucket and e.brand_id = :brand_id and e.event_id >= :since
-    and e.address_key = :address_key and e.act = :act and e.scope = :scope and e.topic = :topic
-    and e.reason = :reason
+    and e.address_key = :address_key and e.channel = :channel and e.act = :act
+    and e.scope = :scope and e.topic = :topic and e.reason = :reason
 
 -- name: event :maybe
 -- Read one event by its id, with its evidence and, unless erased, the address.

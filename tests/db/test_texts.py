@@ -9,7 +9,8 @@ from prefsvc.address import Address
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import Scope
-from prefsvc.texts import SOURCE, Heard, Text, Undecided, Word
+from prefsvc.text_order import Text
+from prefsvc.texts import SOURCE, Heard, Undecided, Word
 from tests.support.cast import ANNS_PHONE
 
 SECOND = timedelta(seconds=1)
@@ -92,6 +93,29 @@ async def test_a_start_that_is_known_to_be_later_lifts_though_it_was_sent_before
     assert isinstance(await service.hear(start), Undecided)
     await service.settle(start, {stop.text: sent_at - SECOND})
     assert not await is_stopped()
+
+
+async def test_a_stop_handed_over_much_later_counts_if_it_was_sent_after_the_start(
+    service, clock, word, is_stopped
+):
+    now = clock()
+    await heard(service, word(STOP, 1, now - 60 * SECOND))
+    # The START comes after the STOP was sent, and before that is handed over.
+    await heard(service, word(START, 2, now - 30 * SECOND))
+    assert not await is_stopped()
+    clock.move(hours=2)
+    await heard(service, word(STOP, 3, now - 20 * SECOND))
+    assert await is_stopped()
+
+
+@pytest.mark.parametrize("days", [2, 20_000])
+async def test_a_stop_whose_provider_has_a_wrong_clock_is_not_lost(
+    service, clock, word, is_stopped, days
+):
+    await heard(service, word(START, 1, clock()))
+    clock.move(days=3)
+    await heard(service, word(STOP, 2, clock() - days * 86_400 * SECOND))
+    assert await is_stopped()
 
 
 @pytest.mark.parametrize(("age_seconds", "answer"), [(299, "stop"), (301, None)])

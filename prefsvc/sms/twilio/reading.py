@@ -5,9 +5,9 @@ Refused only where one cannot be attributed; whatever else is missing or odd is 
 
 from multidict import MultiMapping
 
-from prefsvc.sms.message import InboundMessage, OptOutType, body_of
+from prefsvc.sms.message import InboundMessage, OptOutType, body_of, names_of
 from prefsvc.sms.status import MessageStatus
-from prefsvc.sms.twilio.form import message_sid_of, names_of, optional, parted, required
+from prefsvc.sms.twilio.form import message_sid_of, optional, parted, required
 
 
 def read_message(form: MultiMapping[str]) -> InboundMessage:

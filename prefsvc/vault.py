@@ -77,6 +77,10 @@ class Vault:
         """Return the auth tokens that may sign for an account (RULES S-10)."""
         return [token for account, token in self.twilio_tokens if account in {"", account_sid}]
 
+    def twilio_credentials(self, account_sid: str) -> list[str]:
+        """Return the tokens that are held to this account, to call Twilio's own API with."""
+        return [token for account, token in self.twilio_tokens if account == account_sid]
+
 
 def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
     """Read the secrets, making those that are missing where that is safe."""

@@ -33,6 +33,7 @@ _KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
     ("sms", "messaging_services"),
     ("sms", "sms"),
 )
+_NO_NUMBERS: Final = ("sms", "twilio_numbers")
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
 _PLAIN_SMS: Final = SmsSettings()
@@ -158,6 +159,18 @@ class Brand:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
 
+    @property
+    def twilio_targets(self) -> tuple[str, ...]:
+        """Return for what Twilio's block list is told of opt-outs: services, numbers; or nothing.
+
+        The block of a service holds for what is sent through it, that of a number for what is sent
+        from the number alone (RULES S-25): only all of them together leave no way around.
+        """
+        if not self.sms.twilio_account:
+            return ()
+        numbers = self.numbers if self.sms.twilio_numbers else ()
+        return (*self.messaging_services, *numbers)
+
     def doubtful(self, recipients_country: str | None) -> Doubtful:
         """Return whether a doubtful reply suppresses first.
 
@@ -236,5 +249,7 @@ def _check_senders(brand: Brand, table: Table) -> None:
         return
     if table.lacks("numbers") and table.lacks("messaging_services"):
         table.problem("the channel sms needs numbers or messaging_services: STOP is known by them")
+    if not brand.sms.twilio_numbers and table.lacks("messaging_services"):
+        table.problem("needs messaging_services; without any it would tell nothing", *_NO_NUMBERS)
     if not brand.support.contact and table.is_sound("support"):
         table.problem("the channel sms needs a contact under [support]: HELP is answered with it")

@@ -51,6 +51,7 @@ spans = st.builds(
 domains = st.from_regex(r"[a-z]{1,8}\.example\.(?:com|org)", fullmatch=True)
 numbers = st.integers(100, 199).map("+12025550{}".format)
 services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
+accounts = st.text("0123456789abcdef", min_size=32, max_size=32).map("AC{}".format)
 replies = st.from_regex(r"\{brand\}: [A-Z]{1,20}", fullmatch=True)
 
 
@@ -108,6 +109,8 @@ def documents(draw) -> dict[str, object]:
         document["messaging_services"] = draw(some(services))
         document["sms"] = {
             "replies_by_provider": draw(st.booleans()),
+            "twilio_account": draw(accounts),
+            "twilio_numbers": draw(st.booleans()) if document["messaging_services"] else True,
             "replies": {"stop": draw(texts_in(languages, replies))},
         }
     return document

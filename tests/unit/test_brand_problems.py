@@ -104,6 +104,8 @@ def problems_of(text):
         (SMS | {"numbers": ["+12025550123"] * 2}, 'numbers[1]: "+12025550123" is there twice'),
         (SMS | {"messaging_services": ["MG12"]}, "write MG and 32 of 0-9 a-f"),
         (SMS | {"sms": {"replies_by_provider": "no"}}, "must be true or false, not text"),
+        (SMS | {"sms": {"twilio_account": "AC12"}}, "write AC and 32 of 0-9 a-f"),
+        (SMS | {"sms": {"twilio_numbers": False}}, "sms.twilio_numbers: needs messaging_services"),
         (SMS | {"sms": {"replies": {"stopp": {}}}}, 'stopp: no such key; did you mean "stop"?'),
         (SMS | {"sms": {"replies": {"stop": {"de": "x"}}}}, "sms.replies.stop.de: not a language"),
     ],

@@ -94,7 +94,7 @@ TWILIO_REQUESTS = Counter(
 TWILIO_ITEMS = Counter(
     "prefsvc_twilio_items_total",
     "What Twilio was told (opt_out, opt_in), did not take (put_off, failed), and what was not told "
-    "(nothing_to_tell, erased, not_a_number).",
+    "(nothing_to_tell, erased).",
     ["outcome"],
 )
 TWILIO_PENDING = Gauge(

@@ -11,7 +11,7 @@ from prefsvc.consents.words import Said, Word
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 
-Dropped = Literal["nothing_to_tell", "erased", "not_a_number"]
+Dropped = Literal["nothing_to_tell", "erased"]
 Row = queries.ClaimConsentsRow
 
 
@@ -72,11 +72,7 @@ def _told(row: Row, standing: _Standing) -> Told | Dropped:
     word = words.word(standing.opt_outs, standing.lifts, is_fresh=row.is_fresh)
     if word is None:
         return "nothing_to_tell"
-    if standing.number is None:
-        return "erased"
-    if not words.can_be_told(standing.number):
-        return "not_a_number"
-    return Told(standing.number, word)
+    return Told(standing.number, word) if standing.number else "erased"
 
 
 def _places(rows: Sequence[Row]) -> Mapping[tuple[int, int], list[bytes]]:

@@ -5,7 +5,6 @@ by the person's own later word, never of what was imported, and never of a numbe
 opt-out (RULES S-30).
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +20,6 @@ Source = Literal["website", "offline", "opt-in-message", "opt-out-message", "oth
 
 _WEBSITE: Final = frozenset({"link", "one_click", "preference_centre", "registration"})
 _OFFLINE: Final = frozenset({"fax", "in_store", "letter", "phone"})
-_E164: Final = re.compile(r"\+[1-9][0-9]{1,14}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,13 +66,8 @@ def _moment(said: Said) -> datetime:
     return said.said_at
 
 
-def can_be_told(number: str) -> bool:
-    """Say whether Twilio takes a number: in E.164 only."""
-    return bool(_E164.fullmatch(number))
-
-
 def item(correlation_id: UUID, number: str, target: str, told: Word) -> str:
-    """Return one of a request's items."""
+    """Return one of a request's items; a number's canonical form is E.164, as it must be."""
     return msgspec.json.encode(
         {
             "contact_id": number,

@@ -1,6 +1,7 @@
 """Call Twilio's Consent Management API: one request at a time, whose answer is always one."""
 
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -8,14 +9,7 @@ from datetime import datetime
 from typing import Final
 
 import aiohttp
-from aiohttp import (
-    BasicAuth,
-    ClientResponse,
-    ClientSession,
-    ClientTimeout,
-    DummyCookieJar,
-    FormData,
-)
+from aiohttp import ClientResponse, ClientSession, ClientTimeout, DummyCookieJar, FormData
 
 from prefsvc import retries
 from prefsvc.consents import answers
@@ -27,6 +21,20 @@ _ANSWER_BYTES_MAX: Final = 64 << 10
 _USER_AGENT: Final = "prefsvc"
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Credentials:
+    """An account and one of its tokens; never printed."""
+
+    account: str
+    token: str
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Return the header that shows them (RFC 7617)."""
+        encoded = b64encode(f"{self.account}:{self.token}".encode())
+        return {"Authorization": f"Basic {encoded.decode()}"}
+
+
 @dataclass(frozen=True, slots=True)
 class Consents:
     """The client; credentials are given with every request, for accounts have their own."""
@@ -34,12 +42,12 @@ class Consents:
     session: ClientSession
     url: str
 
-    async def tell(self, credentials: BasicAuth, items: Sequence[str], now: datetime) -> Answer:
+    async def tell(self, credentials: Credentials, items: Sequence[str], now: datetime) -> Answer:
         """Send one request's items; never raise for what Twilio or the network does."""
         form = FormData([("Items", item) for item in items])
         try:
             async with self.session.post(
-                self.url, data=form, auth=credentials, allow_redirects=False
+                self.url, data=form, headers=credentials.headers, allow_redirects=False
             ) as response:
                 asked = retries.asked_seconds(response.headers.get("Retry-After"), now)
                 return answers.read(response.status, await _body(response), asked)

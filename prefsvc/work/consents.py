@@ -9,7 +9,6 @@ from datetime import timedelta
 from typing import Final
 
 import structlog
-from aiohttp import BasicAuth
 
 from prefsvc import metrics
 from prefsvc.brands import AppliedBrand
@@ -19,7 +18,7 @@ from prefsvc.consents.lanes import Target
 from prefsvc.consents.telling import Batch, Outcome
 from prefsvc.db import queries
 from prefsvc.doors import Service
-from prefsvc.outward.twilio_consents import Consents, consents
+from prefsvc.outward.twilio_consents import Consents, Credentials, consents
 from prefsvc.work.apart import apart
 
 log = structlog.get_logger()
@@ -115,7 +114,7 @@ class Teller:
     def _spawn(self, batch: Batch, tokens: Sequence[str]) -> None:
         number = self.token_numbers[batch.account] % len(tokens)
         task = asyncio.create_task(
-            self._request(batch, BasicAuth(batch.account, tokens[number], "utf-8"), number),
+            self._request(batch, Credentials(batch.account, tokens[number]), number),
             name="consents",
         )
         self.underway.add(task)
@@ -128,7 +127,7 @@ class Teller:
             metrics.LOOP_FAULTS.labels("consents").inc()
             log.error("twilio_fault", kind=type(error).__name__)
 
-    async def _request(self, batch: Batch, credentials: BasicAuth, number: int) -> None:
+    async def _request(self, batch: Batch, credentials: Credentials, number: int) -> None:
         items = [item.text for item in batch.items]
         answer = await self.client.tell(credentials, items, self.service.now())
         if isinstance(answer, Unanswered) and self._has_another_token(

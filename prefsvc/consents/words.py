@@ -18,7 +18,7 @@ from prefsvc.suppression import LIFTING_SOURCES
 Status = Literal["opt-out", "opt-in"]
 Source = Literal["website", "offline", "opt-in-message", "opt-out-message", "others"]
 
-_WEBSITE: Final = frozenset({"link", "one_click", "preference_centre", "registration"})
+_WEBSITE: Final = frozenset({"link", "one_click", "preference_centre", "registration", "undo"})
 _OFFLINE: Final = frozenset({"fax", "in_store", "letter", "phone"})
 
 

@@ -49,7 +49,7 @@ def _retry(settings: Settings, given: Namespace) -> int:
                 count += await backlog.retry(tx, settings, brand)
         return count
 
-    print(f"{with_service(settings, work)} are told again.")
+    print(f"To be told again: {with_service(settings, work)}.")
     return 0
 
 

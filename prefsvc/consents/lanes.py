@@ -51,6 +51,14 @@ class Lanes:
         return replace(self, fresh=place) if is_fresh else replace(self, backfill=place)
 
 
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The targets of a brand of which either lane has more to read."""
+
+    fresh: Sequence[Target]
+    backfill: Sequence[Target]
+
+
 def told_brands(book: BrandBook) -> list[AppliedBrand]:
     """Return the brands whose opt-outs Twilio is told of; a retired one's numbers are not its own.
 
@@ -71,15 +79,19 @@ async def read(tx: Tx, brand: AppliedBrand) -> dict[str, Lanes]:
     }
 
 
-async def behind(tx: Tx, brand: AppliedBrand, *, is_fresh: bool) -> list[Target]:
-    """Return the targets of which a lane has not read all there is, or not begun."""
-    known = await read(tx, brand)
+async def behind(tx: Tx, brand: AppliedBrand) -> Behind:
+    """Return the targets whose lanes have not read all there is, or not begun."""
     end = await head(tx, brand)
-    return [
-        Target(brand, name)
-        for name in brand.brand.twilio_targets
-        if name not in known or known[name].place(is_fresh=is_fresh) != end
-    ]
+    known = {
+        row.target: row
+        for row in await queries.twilio_targets_behind(
+            tx.conn, brand_id=brand.brand_id, feed_epoch=end.epoch, positions=list(end.positions)
+        )
+    }
+    names = brand.brand.twilio_targets
+    fresh = [one for one in names if one not in known or known[one].is_fresh_behind]
+    backfill = [one for one in names if one not in known or known[one].is_backfill_behind]
+    return Behind([Target(brand, one) for one in fresh], [Target(brand, one) for one in backfill])
 
 
 async def advance(tx: Tx, settings: Settings, target: Target, *, is_fresh: bool) -> bool:

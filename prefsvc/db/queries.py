@@ -621,6 +621,33 @@ async def twilio_targets(conn: Connection, *, brand_id: int) -> list[TwilioTarge
     return [TwilioTargetsRow(*row) for row in await conn.fetch(_TWILIO_TARGETS, brand_id)]
 
 
+_TWILIO_TARGETS_BEHIND = """\
+select target,
+    (feed_epoch <> $1 or fresh <> $2::bigint[]) as is_fresh_behind,
+    (feed_epoch <> $1 or backfill <> $2::bigint[]) as is_backfill_behind
+from twilio_target
+where brand_id = $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioTargetsBehindRow:
+    """A row of twilio_targets_behind."""
+
+    target: str
+    is_fresh_behind: bool
+    is_backfill_behind: bool
+
+
+async def twilio_targets_behind(
+    conn: Connection, *, feed_epoch: UUID, positions: list[int], brand_id: int
+) -> list[TwilioTargetsBehindRow]:
+    """Say of each target of a brand which of its lanes is not at this place in the feed."""
+    return [
+        TwilioTargetsBehindRow(*row)
+        for row in await conn.fetch(_TWILIO_TARGETS_BEHIND, feed_epoch, positions, brand_id)
+    ]
+
+
 _BEGIN_TWILIO_TARGET = """\
 insert into twilio_target (brand_id, target, feed_epoch, origin, fresh, backfill)
 values ($1, $2, $3, $4, $5, $6)

@@ -66,17 +66,15 @@ class Teller:
 
         So that a long history at many targets holds up nobody's new word.
         """
-        for target in await self._behind(brand, is_fresh=True):
+        async with self.service.database.read() as tx:
+            behind = await lanes.behind(tx, brand)
+        for target in behind.fresh:
             with apart("consents", brand=brand.slug):
                 await self._advance(target, is_fresh=True)
-        for target in await self._behind(brand, is_fresh=False):
+        for target in behind.backfill:
             with apart("consents", brand=brand.slug):
                 if await self._advance(target, is_fresh=False):
                     return
-
-    async def _behind(self, brand: AppliedBrand, *, is_fresh: bool) -> list[Target]:
-        async with self.service.database.read() as tx:
-            return await lanes.behind(tx, brand, is_fresh=is_fresh)
 
     async def _advance(self, target: Target, *, is_fresh: bool) -> bool:
         async with self.service.database.transaction() as tx:

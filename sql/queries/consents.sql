@@ -4,6 +4,14 @@ select target, feed_epoch, origin, fresh, backfill
 from twilio_target
 where brand_id = :brand_id
 
+-- name: twilio_targets_behind :many
+-- Say of each target of a brand which of its lanes is not at this place in the feed.
+select target,
+    (feed_epoch <> :feed_epoch or fresh <> :positions::bigint[]) as is_fresh_behind,
+    (feed_epoch <> :feed_epoch or backfill <> :positions::bigint[]) as is_backfill_behind
+from twilio_target
+where brand_id = :brand_id
+
 -- name: begin_twilio_target :execute
 -- Begin to tell a target at a place in the feed; one that was begun already stays where it is.
 insert into twilio_target (brand_id, target, feed_epoch, origin, fresh, backfill)

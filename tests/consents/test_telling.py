@@ -1,12 +1,15 @@
 """What Twilio is told, by the test's own clock: lanes, states, and never an opt-in too many."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
 
+from prefsvc.consents import backlog
 from prefsvc.installation import begin_epoch
 from prefsvc.suppression import Scope
-from tests.consents.telling import NUMBER, SERVICE, TARGETS, phone
+from prefsvc.work.consents import teller
+from tests.consents.telling import NUMBER, SERVICE, TARGETS, Telling, phone
 from tests.support.cast import ANN, ANNS_PHONE
 from tests.support.lists import sha256
 from tests.support.register import act, record
@@ -338,3 +341,34 @@ async def test_the_numbers_can_be_left_to_the_services(telling):
     await telling.stops(ANNS_PHONE)
     await telling.until_quiet()
     assert statuses(telling) == {SERVICE: ["opt-out"], NUMBER: []}
+
+
+async def test_where_too_much_fails_the_backfill_waits_and_peoples_own_words_do_not(telling):
+    telling.service.settings = telling.service.settings.model_copy(
+        update={"twilio_failed_max": 5, "twilio_positions_max": 1}
+    )
+    numbers = [phone(number) for number in range(130, 150)]
+    telling.twilio.errors = dict.fromkeys(numbers, (30646, ["INVALID_SENDER_ID"]))
+    await telling.stops(*numbers)
+    await telling.until_quiet()
+    assert len(await telling.rows()) == len(TARGETS) * 5
+    await telling.stops(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-out")
+    telling.twilio.errors.clear()
+    async with telling.service.database.transaction() as tx:
+        brand = telling.service.book.get("acme")
+        assert await backlog.retry(tx, telling.service.settings, brand) == len(TARGETS) * 5
+    await telling.until_quiet()
+    assert await telling.rows() == []
+    assert all(statuses(telling, one)[NUMBER][-1] == "opt-out" for one in numbers)
+
+
+async def test_two_processes_do_not_tell_the_same(telling):
+    await telling.see()
+    numbers = [phone(number) for number in range(100, 200)]
+    await telling.stops(*numbers)
+    async with teller(telling.service) as second:
+        other = Telling(second, telling.twilio, telling.clock)
+        await asyncio.gather(telling.until_quiet(), other.until_quiet())
+    assert all(statuses(telling, one) == at_both("opt-out") for one in numbers)

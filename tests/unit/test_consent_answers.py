@@ -81,7 +81,8 @@ def test_no_body_is_too_broken_to_be_read(body):
     "body",
     [
         b"", b"<html>", b"[]", b'{"items": 1}', b'{"items": [{}]}', b'{"items": [\xff]}',
-        b"[" * 9000, b'{"items": [{"correlation_id": "' + b"\xff" + b'"}]}', b'{"x": ' + b"[" * 60_000,
+        b"[" * 9000, b'{"items": [{"correlation_id": "' + b"\xff" + b'"}]}',
+        b'{"x": ' + b"[" * 60_000,
     ],
 )  # fmt: skip
 def test_garbage_is_no_answer(body):

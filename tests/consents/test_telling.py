@@ -161,6 +161,16 @@ async def test_an_imported_opt_out_is_told_after_the_fresh_ones(telling):
     assert {item["status"] for item in telling.twilio.items} == {"opt-out"}
 
 
+async def test_an_import_does_not_put_back_what_somebody_said_in_person(telling):
+    await telling.see()
+    telling.twilio.answers = [503]
+    await telling.stops(ANNS_PHONE)
+    await telling.round(seconds=1)
+    await telling.stops(ANNS_PHONE, source="import", reason="complaint")
+    await telling.round()
+    assert [row["is_fresh"] for row in await telling.rows()] == [True] * len(TARGETS)
+
+
 async def test_who_came_back_before_the_target_was_seen_is_not_opted_in(telling):
     """Twilio may have heard a STOP since then that nobody told us of: an opt-in overrides it."""
     await telling.stops(ANNS_PHONE)
@@ -212,40 +222,27 @@ async def test_what_is_due_first_is_told_first(telling):
 
 
 async def test_a_lift_while_the_opt_out_is_under_way_ends_as_an_opt_in(telling):
-    await telling.see()
-    await telling.stops(ANNS_PHONE)
-
-    async def meanwhile(_):
-        telling.clock.move(minutes=5)
-        await telling.starts(ANNS_PHONE)
-        await telling.teller.begin()  # the lanes read on; what is under way is not claimed again
-        return telling.twilio._answer(telling.twilio.told[-1])
-
-    telling.twilio.answers = [meanwhile]
-    await telling.until_quiet()
-    assert statuses(telling) == at_both("opt-out", "opt-in")
-    assert await telling.rows() == []
-
-
-async def test_while_a_number_is_under_way_nothing_else_is_told_of_it(telling):
+    """And nothing else is told of the number before the answer is there."""
     await telling.see()
     await telling.stops(ANNS_PHONE)
     requests = []
 
     async def meanwhile(_):
-        telling.clock.move(minutes=1)
+        telling.clock.move(seconds=1)
         await telling.starts(ANNS_PHONE)
-        await telling.teller.begin()
-        await telling.teller.begin()
+        for _ in range(3):
+            telling.clock.move(seconds=1)
+            await telling.teller.begin()
         requests.append(len(telling.twilio.told))
         return telling.twilio._answer(telling.twilio.told[-1])
 
-    telling.service.settings = telling.service.settings.model_copy(
-        update={"twilio_timeout_seconds": 300.0}
-    )
     telling.twilio.answers = [meanwhile]
-    await telling.until_quiet()
+    await telling.round(seconds=1)
     assert requests == [1]
+    assert len(await telling.rows()) == len(TARGETS)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-out", "opt-in")
+    assert await telling.rows() == []
 
 
 async def test_a_number_that_was_erased_is_dropped(telling):

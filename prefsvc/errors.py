@@ -95,7 +95,7 @@ class OtherSecrets(Refusal):
 
 
 class UnreadableMessage(Refusal):
-    """The form lacks MessageSid, the person's number or the brand's; pass it on unchanged."""
+    """The message's id, the person's number or the brand's is missing; pass it on unchanged."""
 
     code = "unreadable_message"
 
@@ -372,9 +372,15 @@ class BrandRefusal(Refusal):
 
 
 class UnsignedWebhook(Refusal):
-    """The signature is missing or not Twilio's; check the auth token and PREFSVC_PUBLIC_URL."""
+    """The provider's signature is missing or wrong; check its keys, and PREFSVC_PUBLIC_URL."""
 
     code = "unsigned_webhook"
+
+
+class StaleWebhook(Refusal):
+    """Signed over five minutes ago, or ahead: nothing is lifted by it; set the clock by NTP."""
+
+    code = "stale_webhook"
 
 
 class UnknownRecipientNumber(Refusal):
@@ -513,3 +519,33 @@ class CaseResolved(Refusal):
     """This case is resolved with another cause; write what there is to add into a note."""
 
     code = "case_resolved"
+
+
+class UnknownMailEventSource(Refusal):
+    """No brand has this source of mail events; add it to the brand's file and apply it."""
+
+    code = "unknown_mail_event_source"
+
+
+class MailEventSecretMissing(Refusal):
+    """This source has no usable secret here; add it to PREFSVC_MAIL_EVENT_SECRETS and restart."""
+
+    code = "mail_event_secret_missing"
+
+
+class UnsignedMailEvents(Refusal):
+    """The signature is missing, too old, used before, or not this source's; check its secret."""
+
+    code = "unsigned_mail_events"
+
+
+class WrongMailEventCredentials(Refusal):
+    """Post with the user name and password, or the bearer token, that this source has here."""
+
+    code = "wrong_mail_event_credentials"
+
+
+class SnsUnreachable(Refusal):
+    """Amazon SNS could not be asked to prove or confirm this; nothing was recorded. Try again."""
+
+    code = "sns_unreachable"

@@ -9,8 +9,14 @@ OPT_OUTS = Counter(
 )
 MISSED_OPT_OUTS = Counter(
     "prefsvc_missed_opt_outs_total",
-    "Opt-outs that reached us only as an error of the provider, by brand and code.",
-    ["brand", "code"],
+    "Opt-outs that reached us only as an error of the provider, by brand, provider and code.",
+    ["brand", "provider", "code"],
+)
+MAIL_EVENTS = Counter(
+    "prefsvc_mail_events_total",
+    "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "
+    "bounce_soft, resubscribe, other, or unreadable.",
+    ["provider", "kind"],
 )
 SENDS = Counter(
     "prefsvc_sends_total",

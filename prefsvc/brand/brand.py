@@ -6,12 +6,13 @@ passed over in silence.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from prefsvc.address import CHANNELS, Channel
+from prefsvc.address import CHANNELS, Channel, channels_reaching
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail_events import MailEventSource, read_sources
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import Doubtful, SmsSettings
@@ -27,16 +28,27 @@ _LANGUAGES_MAX: Final = 40
 _TOPICS_MAX: Final = 200
 _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 
-_KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
-    ("email", "domains"),
-    ("sms", "numbers"),
-    ("sms", "messaging_services"),
-    ("sms", "sms"),
+_TEXTED: Final[tuple[Channel, ...]] = channels_reaching("sms")
+_CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
+    ("domains", ("email",)),
+    ("mail_events", ("email",)),
+    ("numbers", _TEXTED),
+    ("messaging_services", _TEXTED),
+    ("sms", _TEXTED),
 )
 _NO_NUMBERS: Final = ("sms", "twilio_numbers")
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
 _PLAIN_SMS: Final = SmsSettings()
+_TELNYX_ANSWERS: Final = (
+    "replies_by_provider = false is for Twilio's numbers alone: Telnyx takes no reply from a"
+    " webhook, so that people get what its messaging profile answers"
+)
+
+_TELNYX_NUMBERS: Final = (
+    "twilio_account has Twilio told of opt-outs for every one of numbers, and it refuses those that"
+    " are Telnyx': with twilio_numbers = false it is told for its messaging services alone"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +67,7 @@ class Brand:
     domains: tuple[str, ...] = ()
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
+    mail_events: tuple[MailEventSource, ...] = ()
     sms: SmsSettings = _PLAIN_SMS
     topics: tuple[Topic, ...] = ()
     promises: tuple[Promise, ...] = ()
@@ -87,6 +100,7 @@ class Brand:
         support = Support.read(table.table("support"))
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
+        topics = _topics(table, languages[1:])
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
             name=name,
@@ -100,10 +114,11 @@ class Brand:
             domains=_sorted(table, "domains", kinds.domain),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
+            mail_events=read_sources(table, topics),
             sms=SmsSettings.read(
                 table.table("sms"), languages=languages, brand_name=name, contact=support.contact
             ),
-            topics=_topics(table, languages[1:]),
+            topics=topics,
             promises=read_promises(
                 table.named_tables("promises"), channels=channels, holidays=country
             ),
@@ -129,7 +144,8 @@ class Brand:
                 "domains": list(self.domains),
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
-                "sms": self.sms.to_document() if "sms" in self.channels else None,
+                "mail_events": [source.to_document() for source in self.mail_events],
+                "sms": self.sms.to_document() if _texted(self) else None,
                 "topics": [topic.to_document() for topic in self.topics],
                 "promises": to_documents(self.promises),
                 "rules": list(self.rules),
@@ -169,7 +185,17 @@ class Brand:
         if not self.sms.twilio_account:
             return ()
         numbers = self.numbers if self.sms.twilio_numbers else ()
-        return (*self.messaging_services, *numbers)
+        return (*_twilio_services(self), *numbers)
+
+    def remarks(self) -> list[str]:
+        """Return what its file may not do as meant, though nothing in it is wrong."""
+        if not any(map(kinds.is_telnyx_profile, self.messaging_services)):
+            return []
+        tells_numbers = self.sms.twilio_account and self.sms.twilio_numbers
+        return [
+            *([_TELNYX_ANSWERS] if not self.replies_by_provider else []),
+            *([_TELNYX_NUMBERS] if tells_numbers else []),
+        ]
 
     def doubtful(self, recipients_country: str | None) -> Doubtful:
         """Return whether a doubtful reply suppresses first.
@@ -198,8 +224,15 @@ class Brand:
         return tuple(topic for topic in self.topics if channel in topic.channels)
 
     def promise(self, about: ChannelOrPurpose) -> Promise | None:
-        """Return what it promises for a channel, or for sharing with third parties."""
-        return next((one for one in self.promises if one.about == about), None)
+        """Return what it promises for a channel, or for sharing with third parties.
+
+        A message on WhatsApp is a text: without a promise of its own, that for texts counts.
+        """
+        found = next((one for one in self.promises if one.about == about), None)
+        if found is None and about == "whatsapp":
+            texts = self.promise("sms")
+            return texts and replace(texts, about=about)
+        return found
 
 
 def _sorted(table: Table, key: str, parse: Callable[[str], str]) -> tuple[str, ...]:
@@ -241,15 +274,32 @@ def _check_topics(brand: Brand, table: Table) -> None:
                 )
 
 
+def _texted(brand: Brand) -> list[Channel]:
+    """Return the channels on which the brand sends texts."""
+    return [channel for channel in _TEXTED if channel in brand.channels]
+
+
+def _twilio_services(brand: Brand) -> list[str]:
+    """Return the messaging services that are Twilio's."""
+    return [one for one in brand.messaging_services if not kinds.is_telnyx_profile(one)]
+
+
 def _check_senders(brand: Brand, table: Table) -> None:
-    for channel, key in _KEYS_OF_CHANNELS:
-        if channel not in brand.channels and key in table:
-            table.problem(f"is for the channel {channel}: add it to channels, or take it out", key)
-    if "sms" not in brand.channels:
-        return
-    if table.lacks("numbers") and table.lacks("messaging_services"):
-        table.problem("the channel sms needs numbers or messaging_services: STOP is known by them")
-    if not brand.sms.twilio_numbers and table.lacks("messaging_services"):
-        table.problem("needs messaging_services; without any it would tell nothing", *_NO_NUMBERS)
-    if not brand.support.contact and table.is_sound("support"):
-        table.problem("the channel sms needs a contact under [support]: HELP is answered with it")
+    for key, channels in _CHANNELS_OF_KEYS:
+        if key in table and not set(channels) & set(brand.channels):
+            which = " or ".join(channels)
+            table.problem(f"is for the channel {which}: add it to channels, or take it out", key)
+    for channel in _texted(brand)[:1]:
+        if table.lacks("numbers") and table.lacks("messaging_services"):
+            table.problem(
+                f"the channel {channel} needs numbers or messaging_services: STOP is known by them"
+            )
+        if not brand.sms.twilio_numbers and not _twilio_services(brand):
+            table.problem(
+                "needs messaging_services of Twilio's; without any it would tell nothing",
+                *_NO_NUMBERS,
+            )
+        if not brand.support.contact and table.is_sound("support"):
+            table.problem(
+                f"the channel {channel} needs a contact under [support]: HELP is answered with it"
+            )

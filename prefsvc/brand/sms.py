@@ -40,7 +40,7 @@ class SmsSettings:
     """Who answers a text, and with which words."""
 
     replies_by_provider: bool = True
-    """Twilio itself answers STOP, START and HELP; a second answer would be one too many."""
+    """The provider itself answers STOP, START and HELP; a second answer would be one too many."""
     doubtful: Doubtful | None = None
     """None leaves it to the rules that the brand and the recipient are under."""
     wrong_number: WrongNumber = "ask"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from prefsvc import app, brands, installation
+from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.welcome import FIRST_KEY_FILE
@@ -18,8 +19,15 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal
+from prefsvc.mail_events.proof import usable
 from prefsvc.settings import Settings
-from prefsvc.vault import DEMO_TWILIO_FILE, SECRET_BYTES, Vault, open_vault
+from prefsvc.vault import (
+    DEMO_TWILIO_FILE,
+    MAIL_EVENTS_FILE,
+    SECRET_BYTES,
+    Vault,
+    open_vault,
+)
 from prefsvc.web.problems import AWAY
 
 CLOCK_SECONDS_MAX = 5.0
@@ -63,7 +71,7 @@ def _here(settings: Settings) -> Iterator[Finding]:
         if settings.is_local or settings.origin.startswith("https://")
         else "set PREFSVC_PUBLIC_URL to the https:// address that the world uses",
     )
-    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, FIRST_KEY_FILE):
+    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, MAIL_EVENTS_FILE, FIRST_KEY_FILE):
         path = settings.secrets_folder / name
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(f"the secret {name} can be read by others", mend=f"chmod 600 '{path}'")
@@ -137,6 +145,8 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         Finding(f"{keys} API keys work", mend="" if keys else "run `prefsvc senders add`"),
         _twilio(settings, vault, book),
         *told,
+        _telnyx(vault, book),
+        *_mail_events(vault, book),
     ]
 
 
@@ -156,8 +166,36 @@ def _told(one: AccountBacklog, *, has_token: bool) -> Finding:
 def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
     numbers = len(book.by_number) + len(book.by_service)
     text = f"{numbers} numbers and messaging services, {len(vault.twilio_tokens)} Twilio tokens"
-    if settings.twilio_auth_tokens or not numbers:
+    if settings.twilio_auth_tokens or vault.telnyx_keys or not numbers:
         return Finding(text)
     if vault.twilio_tokens:
         return Finding(f"{text}, of which only the one for trials: Twilio's own texts are refused")
     return Finding(text, mend="set PREFSVC_TWILIO_AUTH_TOKENS, or every STOP is refused")
+
+
+def _telnyx(vault: Vault, book: BrandBook) -> Finding:
+    profiles = sum(map(is_telnyx_profile, book.by_service))
+    text = f"{profiles} Telnyx profiles, {len(vault.telnyx_keys)} Telnyx keys"
+    if profiles and not vault.telnyx_keys:
+        return Finding(text, mend="set PREFSVC_TELNYX_PUBLIC_KEYS, or every STOP there is refused")
+    return Finding(text)
+
+
+def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:
+    """Look for sources of mail events that nothing can prove."""
+    for name, (brand, source) in sorted(book.by_mail_source.items()):
+        if brand.retired_at:
+            continue
+        text = f"{source.provider} tells of mail events at {name}"
+        if source.provider == "ses":
+            yield Finding(f"{text}, for its SNS topic")
+            continue
+        given = vault.mail_event_secrets_for(name)
+        can_prove = len(usable(source.provider, given)) == len(given) > 0
+        yield Finding(
+            text,
+            mend=""
+            if can_prove
+            else f"give PREFSVC_MAIL_EVENT_SECRETS a sound secret of {name}; until then its "
+            "unsubscribes are answered 503",
+        )

@@ -3,8 +3,12 @@ import os
 
 import pytest
 
+from prefsvc.cli.serve import examples
 from tests.cli.unreachable import UNREACHABLE
+from tests.mail_events.providers import SENDGRID_PUBLIC
+from tests.sms.telnyx_client import KEY, public
 from tests.support import scratch_database
+from tests.support.cast import ACME, ACMES_PROFILE
 from tests.support.scratch_database import named
 
 
@@ -56,6 +60,39 @@ def test_twilio_numbers_without_any_token_are_wrong(lines, first_key, secrets):
         aside.rename(token)
     assert code == 1
     assert any("set PREFSVC_TWILIO_AUTH_TOKENS" in line for line in wrong)
+
+
+def test_without_twilio_a_key_of_telnyx_is_enough(lines, first_key, secrets):
+    token = secrets / "twilio_auth_token"
+    aside = token.rename(secrets / "aside")
+    try:
+        code, well, wrong = lines(telnyx_public_keys=public(KEY))
+    finally:
+        aside.rename(token)
+    assert (code, wrong) == (0, [])
+    assert "0 Telnyx profiles, 1 Telnyx keys" in well
+
+
+@pytest.fixture
+def with_profile(prefsvc, tmp_path):
+    """A brand with a messaging profile of Telnyx, which is taken away afterwards."""
+
+    def apply(text):
+        file = tmp_path / "acme.toml"
+        file.write_text(text, "utf-8")
+        assert prefsvc("brands", "apply", file).code == 0
+
+    apply(ACME)
+    yield
+    apply(ACME.replace(f'  "{ACMES_PROFILE}",\n', ""))
+
+
+def test_telnyx_profiles_without_any_key_are_wrong(lines, first_key, with_profile):
+    code, _, wrong = lines()
+    assert (code, len(wrong)) == (1, 1)
+    assert wrong[0].startswith("1 Telnyx profiles, 0 Telnyx keys: ")
+    assert "set PREFSVC_TELNYX_PUBLIC_KEYS" in wrong[0]
+    assert lines(telnyx_public_keys=public(KEY))[2] == []
 
 
 @pytest.mark.parametrize("name", ["pepper", "twilio_auth_token"])
@@ -131,3 +168,36 @@ def test_an_installation_without_brands_or_keys_is_told_what_to_do(lines, server
         "0 brands are applied: run `prefsvc brands apply FOLDER`",
         "0 API keys work: run `prefsvc senders add`",
     ]
+
+
+SOURCES = """
+[[mail_events]]
+name = "sendgrid-main"
+provider = "sendgrid"
+[[mail_events]]
+name = "postmark-main"
+provider = "postmark"
+[[mail_events]]
+name = "ses-main"
+provider = "ses"
+sns_topic = "arn:aws:sns:us-east-1:123456789012:events"
+"""
+
+
+def test_sources_of_mail_events_without_a_usable_secret_are_wrong(
+    lines, first_key, prefsvc, brand_files
+):
+    file = brand_files / "ducallier.toml"
+    file.write_text(file.read_text() + SOURCES)
+    assert prefsvc("brands", "apply", file).code == 0
+    try:
+        _, _, unset = lines()
+        given = f"postmark-main:user:password,sendgrid-main:{SENDGRID_PUBLIC}"
+        well, good, wrong = lines(mail_event_secrets=given)
+        _, _, unusable = lines(mail_event_secrets="postmark-main:user:,sendgrid-main:none")
+    finally:
+        prefsvc("brands", "apply", examples())
+    named = [[line.split(" at ")[1].split(":")[0] for line in found] for found in (unset, unusable)]
+    assert named == [["postmark-main", "sendgrid-main"]] * 2
+    assert (well, wrong) == (0, [])
+    assert any("ses-main, for its SNS topic" in line for line in good)

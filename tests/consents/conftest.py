@@ -33,9 +33,10 @@ def settings(settings, twilio):
 
 @pytest.fixture
 async def service(service):
-    """The service, with an account in acme's file."""
+    """The service, with an account in acme's file, and WhatsApp."""
     brand = acme()
-    told = replace(brand, sms=replace(brand.sms, twilio_account=ACCOUNT))
+    channels = ("email", "sms", "whatsapp", "post")
+    told = replace(brand, channels=channels, sms=replace(brand.sms, twilio_account=ACCOUNT))
     async with service.database.transaction() as tx:
         await brands.apply(tx, [told])
     await service.refresh_book()

@@ -78,6 +78,29 @@ async def test_mail_is_no_concern_of_twilios(telling):
     assert telling.twilio.items == []
 
 
+async def test_a_stop_on_whatsapp_is_told_only_if_it_reaches_texts(telling):
+    """S-31: Twilio's list is that of texts."""
+    await telling.see()
+    alone, reaching = phone(130), phone(131)
+    scopes = {alone: Scope("channel"), reaching: Scope("brand")}
+    for number, scope in scopes.items():
+        said = act(telling.service, number, channel="whatsapp", scope=scope)
+        await record(telling.service, said)
+    await telling.until_quiet()
+    assert statuses(telling, alone) == at_both()
+    assert statuses(telling, reaching) == at_both("opt-out")
+
+
+async def test_a_stop_that_stands_on_whatsapp_alone_hides_no_start(telling):
+    await telling.see()
+    await telling.stops(ANNS_PHONE)
+    await record(telling.service, act(telling.service, ANNS_PHONE, channel="whatsapp"))
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-in")
+
+
 async def test_another_brands_opt_outs_are_not_told(telling):
     await telling.see()
     await telling.stops(ANNS_PHONE, brand="globex")

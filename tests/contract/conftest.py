@@ -19,6 +19,7 @@ from aiohttp import web
 from prefsvc import api_keys, app, brands, senders
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
+from tests.mail_events.providers import SECRETS, acme_with_sources
 from tests.sms.twilio_client import signed, sms
 from tests.support import scratch_database
 from tests.support.cast import (
@@ -27,8 +28,8 @@ from tests.support.cast import (
     ANNS_PHONE,
     BOB,
     ORIGIN,
+    TELNYX_PUBLIC_KEY,
     TWILIO_TOKEN,
-    acme,
     globex,
 )
 
@@ -77,6 +78,8 @@ def running(server_url, tmp_path_factory):
             secrets_dir=tmp_path_factory.mktemp("secrets"),
             public_url=ORIGIN,
             twilio_auth_tokens=TWILIO_TOKEN,
+            telnyx_public_keys=TELNYX_PUBLIC_KEY,
+            mail_event_secrets=SECRETS,
             outward_networks_allowed="127.0.0.0/8",
         )
         with _serving(settings, dsn) as start:
@@ -124,7 +127,7 @@ async def _serve(settings: Settings, dsn: str, ready: Future[Start], stop: async
 
 async def _peopled(service) -> dict[str, str]:
     async with service.database.transaction() as tx:
-        await brands.apply(tx, [acme(), globex()])
+        await brands.apply(tx, [acme_with_sources(), globex()])
     await service.refresh_book()
     async with service.database.transaction() as tx:
         brand, other = service.book.get("acme"), service.book.get("globex")

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prefsvc.honour import load_rules
 
-CHANNELS = ("email", "sms", "post")
+CHANNELS = ("email", "sms", "whatsapp", "post")
 
 
 def small(**changes: object) -> dict[str, object]:
@@ -50,7 +50,8 @@ spans = st.builds(
 )
 domains = st.from_regex(r"[a-z]{1,8}\.example\.(?:com|org)", fullmatch=True)
 numbers = st.integers(100, 199).map("+12025550{}".format)
-services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
+twilios_services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
+services = twilios_services | st.uuids().map(str)
 accounts = st.text("0123456789abcdef", min_size=32, max_size=32).map("AC{}".format)
 replies = st.from_regex(r"\{brand\}: [A-Z]{1,20}", fullmatch=True)
 
@@ -80,6 +81,13 @@ def topics(draw, slug: str, channels: list[str], further: list[str]) -> dict[str
 
 
 @st.composite
+def sources(draw, name: str) -> dict[str, object]:
+    provider = draw(st.sampled_from(["brevo", "sendgrid", "ses"]))
+    topic = {"sns_topic": "arn:aws:sns:us-east-1:123456789012:events"} if provider == "ses" else {}
+    return {"name": name, "provider": provider} | topic
+
+
+@st.composite
 def documents(draw) -> dict[str, object]:
     channels = draw(st.lists(st.sampled_from(CHANNELS), min_size=1, unique=True))
     languages = draw(
@@ -104,13 +112,15 @@ def documents(draw) -> dict[str, object]:
     }
     if "email" in channels:
         document["domains"] = draw(some(domains))
-    if "sms" in channels:
+        document["mail_events"] = [draw(sources(name)) for name in draw(some(slugs))]
+    if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))
         document["messaging_services"] = draw(some(services))
+        has_service = any(one.startswith("MG") for one in document["messaging_services"])
         document["sms"] = {
             "replies_by_provider": draw(st.booleans()),
             "twilio_account": draw(accounts),
-            "twilio_numbers": draw(st.booleans()) if document["messaging_services"] else True,
+            "twilio_numbers": draw(st.booleans()) if has_service else True,
             "replies": {"stop": draw(texts_in(languages, replies))},
         }
     return document

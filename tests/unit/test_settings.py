@@ -86,8 +86,10 @@ def test_settings_do_not_change():
 
 def test_they_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("PREFSVC_TWILIO_AUTH_TOKENS", " one, AC1:two ,,")
+    monkeypatch.setenv("PREFSVC_TELNYX_PUBLIC_KEYS", " one, two ,,")
     monkeypatch.setenv("PREFSVC_PORT", "0")
     given = Settings()
+    assert given.telnyx_public_keys == ("one", "two")
     assert [token.get_secret_value() for token in given.twilio_auth_tokens] == ["one", "AC1:two"]
     assert given.port == 0
 
@@ -144,3 +146,9 @@ def test_secrets_are_kept_with_the_data_unless_said_otherwise(tmp_path):
 
 def test_answers_to_retries_are_kept_for_days():
     assert Settings().idempotency_age == timedelta(days=3)
+
+
+def test_a_signature_is_not_believed_for_longer_than_it_is_remembered():
+    assert Settings().mail_event_age < Settings().idempotency_age
+    with pytest.raises(ValidationError, match="must be less than idempotency_hours"):
+        Settings(mail_event_age_hours_max=72)

@@ -3,8 +3,9 @@
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE, read_body
+from prefsvc.doors import SERVICE, only_header
 from prefsvc.errors import UnsignedWebhook
+from prefsvc.sms.posted import read_posted
 from prefsvc.sms.twilio.form import parse_form
 from prefsvc.sms.twilio.signature import is_signed_by
 
@@ -14,11 +15,7 @@ _FORM = "application/x-www-form-urlencoded"
 async def signed_form(request: web.Request) -> MultiDict[str]:
     """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
     service = request.app[SERVICE]
-    body = await read_body(
-        request,
-        bytes_max=service.settings.twilio_body_bytes_max,
-        timeout_seconds=service.settings.body_read_timeout_seconds,
-    )
+    body = await read_posted(request)
     form = parse_form(body) if request.content_type == _FORM else None
     account = form.get("AccountSid", "") if form is not None else ""
     is_signed = is_signed_by(
@@ -28,15 +25,9 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
         url=service.settings.origin + request.raw_path,
         form=form,
         body=body,
-        signature=_only(request, "X-Twilio-Signature"),
-        signature_settings=_only(request, "X-Twilio-Webhooks-Signature-Settings"),
+        signature=only_header(request, "X-Twilio-Signature"),
+        signature_settings=only_header(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
     if not is_signed:
         raise UnsignedWebhook
     return form if form is not None else MultiDict()
-
-
-def _only(request: web.Request, name: str) -> str | None:
-    """Return a header that came once; of several, nobody can say which one Twilio sent."""
-    values = request.headers.getall(name, [])
-    return values[0] if len(values) == 1 else None

@@ -12,7 +12,7 @@ from prefsvc.work.consents import teller
 from tests.consents.telling import NUMBER, SERVICE, TARGETS, Telling, phone
 from tests.support.cast import ANN, ANNS_PHONE
 from tests.support.lists import sha256
-from tests.support.register import act, record
+from tests.support.register import act, record, withdraw
 
 
 def statuses(telling, contact=ANNS_PHONE):
@@ -99,6 +99,35 @@ async def test_a_stop_that_stands_on_whatsapp_alone_hides_no_start(telling):
     await telling.starts(ANNS_PHONE)
     await telling.until_quiet()
     assert statuses(telling) == at_both("opt-in")
+
+
+async def test_what_is_said_on_whatsapp_opts_nobody_into_texts(telling):
+    await telling.stops(ANNS_PHONE)
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.see()
+    said = act(telling.service, ANNS_PHONE, channel="whatsapp", source="sms_reply")
+    await record(telling.service, said)
+    telling.clock.move(minutes=5)
+    await withdraw(telling.service, said)
+    await telling.until_quiet()
+    assert telling.twilio.items == []
+
+
+async def test_an_opt_in_bears_the_moment_when_texts_were_wanted_again(telling):
+    await telling.see()
+    said = act(telling.service, ANNS_PHONE, channel="whatsapp", source="sms_reply")
+    await telling.stops(ANNS_PHONE)
+    await record(telling.service, said)
+    telling.clock.move(minutes=5)
+    at = telling.service.now()
+    await telling.starts(ANNS_PHONE, sent_at=at)
+    telling.clock.move(minutes=5)
+    await withdraw(telling.service, said)
+    await telling.until_quiet()
+    assert {item["date_of_consent"] for item in telling.twilio.items} == {
+        f"{at:%Y-%m-%dT%H:%M:%SZ}"
+    }
 
 
 async def test_another_brands_opt_outs_are_not_told(telling):

@@ -23,6 +23,7 @@ from prefsvc.cli import (
     secrets,
     senders,
     serve,
+    twilio,
     windows,
 )
 from prefsvc.errors import Refusal
@@ -36,6 +37,7 @@ COMMANDS = (
     alarms,
     cases,
     reviews,
+    twilio,
     keys,
     endpoints,
     links,

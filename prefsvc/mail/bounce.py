@@ -47,10 +47,11 @@ _SUBJECTS: Final = re.compile(
 # From here on a report shows the message that it is about: a heading, or the header itself.
 _ORIGINAL_BEGINS: Final = re.compile(
     r"\n[ \t>*=_#-]{0,80}(?:"
-    r"(?:[\w ,()]{0,40}\b)?(?:copy of (?:the|your)(?: original)? message|unsent message|undelivered message"
-    r"|returned message|rejected message|original message|bounced e-?mail|message headers?|message header"
-    r"|header of the original|original headers?|received headers?)"
-    r"(?: (?:follows?|headers?|text|below|is following|is attached|is below|is included))?[^\w\n]{0,80}"
+    r"(?:(?:this|here|below(?: this line)?|included|enclosed|attached|following) (?:is|are) )?(?:a |the |your )?"
+    r"(?:copy of (?:the|your)(?: original)? message|unsent message|undelivered message|returned message"
+    r"|rejected message|original message|bounced e-?mail|message headers?|header of the original"
+    r"|original headers?|received headers?)"
+    r"(?:,? (?:follows?|headers?|header|text|below|is|following|attached|included|including|all|the))*[^\w\n]{0,80}"
     r"|(?:received|return-path|message-id|x-originating-ip|dkim-signature|mime-version): ?\S[^\n]{0,400}"
     r")(?=\n|\Z)",
     re.IGNORECASE,
@@ -59,6 +60,7 @@ _TO_IN_TEXT: Final = re.compile(r"\n[ \t>]{0,8}to: ?([^\n]{3,300})", re.IGNORECA
 _COMMAND: Final = re.compile(r"^\s*>>> ?(\w+(?: from| to)?)", re.MULTILINE | re.IGNORECASE)
 _HARD_SES: Final = frozenset({"General", "NoEmail"})
 _FAILED: Final = "failed"
+_POWERMTA_OF_NOBODY: Final = frozenset({"bad-mailbox", "bad-domain"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,7 @@ class _Recipient:
     action: str
     status: str
     diagnostic: str
+    category: str
 
 
 def read(message: Entity) -> Bounce | None:
@@ -152,6 +155,7 @@ def _recipient(fields: dict[str, str]) -> Iterator[_Recipient]:
         re.split(r"[\s;(]", fields.get("action", "").lower(), maxsplit=1)[0],
         fields.get("status", ""),
         fields.get("diagnostic-code", ""),
+        fields.get("x-powermta-bouncecategory", "").lower(),
     )
 
 
@@ -176,8 +180,12 @@ def _gone_by_status(recipients: Sequence[_Recipient], text: str) -> list[str] | 
 
 
 def _verdict_on(one: _Recipient, text: str, *, is_alone: bool) -> tuple[str | None, bool]:
+    if one.category:
+        return one.address, one.category in _POWERMTA_OF_NOBODY
     evidence = text if is_alone else _lines_about(one.address, text)
     phase = phase_of(evidence) or _transcribed_phase(text)
+    if not one.status:  # a server that has no codes says in words what failed the recipient
+        phase = phase or "recipient"
     found = verdict(one.diagnostic, one.status, phase=phase)
     if not one.diagnostic or found is None:
         found = verdict(evidence, one.status, phase=phase) or found

@@ -23,6 +23,7 @@ _LINE_END: Final = re.compile(rb"\r\n|\n|\r")
 _HEADER_END: Final = re.compile(rb"(?:\A|(?>\r\n|\n|\r))(?>\r\n|\n|\r)")
 _MAILBOX_LINE: Final = re.compile(rb">?From [^\r\n]*[\r\n]*")
 _FIELD: Final = re.compile(rb"([!-9;-~]{1,200})[ \t]*:(.*)", re.DOTALL)
+_BOUNDARY_IN_USE: Final = re.compile(rb"^--(\S{4,70})[ \t]*\r?\nContent-", re.MULTILINE)
 _MEDIA_TYPE: Final = re.compile(r"\s*([\w.+-]{1,80}/[\w.+-]{1,80})")
 _PARAMETER: Final = re.compile(
     r";\s*([\w*-]{1,40})\s*=\s*(?:\"((?:[^\"\\]|\\.){0,1000})\"|([^;\s\"]{1,1000}))", re.DOTALL
@@ -120,7 +121,7 @@ def _entity(raw: bytes, depth: int, budget: _Budget, default_type: str) -> Entit
     inner = "message/rfc822" if media_type == "multipart/digest" else "text/plain"
     parts = tuple(
         _entity(part, depth - 1, budget, inner)
-        for part in _split(body, boundary.encode("utf-8", "replace"))
+        for part in _split(body, _boundary_in(body, boundary.encode("utf-8", "replace")))
         if budget.take()
     )
     return Entity(fields, media_type, parameters, body, parts)
@@ -169,6 +170,14 @@ def _typed(value: str, default: str) -> tuple[str, dict[str, str]]:
         said = re.sub(r"\\(.)", r"\1", one[2]) if one[2] is not None else one[3]
         parameters.setdefault(name, said)
     return found[1].lower(), parameters
+
+
+def _boundary_in(body: bytes, declared: bytes) -> bytes:
+    """Return the declared boundary, or the one that is in use where it never occurs."""
+    if b"--" + declared in body:
+        return declared
+    in_use = _BOUNDARY_IN_USE.search(body)
+    return in_use[1] if in_use else declared
 
 
 def _split(body: bytes, boundary: bytes) -> Iterator[bytes]:

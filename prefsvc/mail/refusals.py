@@ -18,39 +18,49 @@ _CHARS_READ_MAX: Final = 1500
 _MAIL_ADDRESS: Final = re.compile(
     r"<?(?:rfc822;\s?)?[^\s<>@:;,()\[\]]{1,80}@[^\s<>@:;,()\[\]\"']{1,120}>?(?:\.{3})?", re.IGNORECASE
 )
+_REFUSED_ADDRESS: Final = re.compile(
+    r"\b(5\d\d(?:[ -]5\.\d\.\d{1,3})?) <[^\s<>@]{1,80}@[^\s<>@]{1,120}>(?=:|\.{3})"
+)
+_QUOTED_RECIPIENT: Final = "quoted recipient"
 _WEB_ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ -]|$)(?![\d.])")
+_REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ ,:-]|$)(?![\d.])")
 _SENTENCE: Final = re.compile(r"[;!?\n]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
 
 Phase = Literal["sender", "recipient", "message"]
 # At which command of the conversation a server refused. After DATA it was there whole, and refused
 # for what it was, whatever the words: mobile carriers say "user unknown" of mail that is filtered.
 _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
+    # With several commands sent at once, the answer to RCPT comes after DATA was sent.
+    "recipient": re.compile(
+        r"(?:\b(?:after|to|our|following)|>>>) ?rcpt\b|rcpt (?:to )?command|\[rcpt_to\]"
+        r"|like recipient|rejected recipient|recipient address rejected|recipient rejected"
+        r"|no valid recipients",
+        re.IGNORECASE,
+    ),
     "message": re.compile(
         r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command|\[data\]"
         r"|>>> ?(?:data|bdat|\.)\s|\(data\)|end of message|after sending message|following data",
         re.IGNORECASE,
     ),
-    "recipient": re.compile(
-        r"(?:after|to|our|following|>>>|response to) ?rcpt\b|rcpt (?:to )?command|\[rcpt_to\]"
-        r"|like recipient|rejected recipient|recipient address rejected|recipient rejected",
-        re.IGNORECASE,
-    ),
     "sender": re.compile(
-        r"(?:after|to|our|following|>>>) ?(?:mail from|mail\b|ehlo|helo)|\[mail_from\]", re.IGNORECASE
+        r"(?:\b(?:after|to|our|following)|>>>) ?(?:mail from|ehlo|helo)|>>> ?mail\b|\[mail_from\]",
+        re.IGNORECASE,
     ),
 }  # fmt: skip
 # RFC 3463 and its registry: bad destination mailbox or system, moved, null MX, no route to a host.
 _STATUS_OF_NOBODY: Final = frozenset({(1, 1), (1, 2), (1, 6), (1, 10), (4, 4)})
 _STATUS_OF_THE_SENDER: Final = frozenset({(1, 7), (1, 8)})
 _ABOUT_THE_ADDRESS: Final = 1  # the second number of a status, RFC 3463 §3.2
+_ABOUT_A_MAILBOX: Final = 2
+_STATUS_LAST: Final = 10  # higher ones are a vendor's own, and say what another server said
 
 
 @dataclass(frozen=True, slots=True)
 class _Words:
     something_else: re.Pattern[str]
     no_host: re.Pattern[str]
+    no_account: re.Pattern[str]
     nobody: re.Pattern[str]
 
 
@@ -86,11 +96,22 @@ def verdict(
 
 def _is_sure(said: str, codes: list[tuple[int, int, int]], phase: Phase | None) -> bool:
     """Say whether "user unknown" is believed: it came when the address was given, or is in code."""
-    if any(code[1] == _ABOUT_THE_ADDRESS for code in codes):
+    if any(code[1] == _ABOUT_THE_ADDRESS and code[2] <= _STATUS_LAST for code in codes):
+        return True
+    if _words().no_account.search(said):
         return True
     if phase is None:
-        return not _REPLY.search(said) and not any(code[1] for code in codes)
+        is_coded = bool(codes or _REPLY.search(said))
+        return not is_coded or _names_the_recipient(said, codes)
     return phase == "recipient"
+
+
+def _names_the_recipient(said: str, codes: list[tuple[int, int, int]]) -> bool:
+    """Say whether it is about the address, which it quotes ("550 <ann@…>: User unknown").
+
+    A code of the second class is about a mailbox that exists (RFC 3463 §3.3).
+    """
+    return _QUOTED_RECIPIENT in said and not any(code[1] == _ABOUT_A_MAILBOX for code in codes)
 
 
 def is_nobody(said: str) -> bool:
@@ -100,6 +121,7 @@ def is_nobody(said: str) -> bool:
 
 def _plain(text: str) -> str:
     text = _WEB_ADDRESS.sub(_host_of, text[:_CHARS_READ_MAX])
+    text = _REFUSED_ADDRESS.sub(rf"\1 {_QUOTED_RECIPIENT} ", text)
     text = _MAIL_ADDRESS.sub(" recipient ", text.replace("\u2019", "'")).lower()
     return " ".join(text.replace("_", " ").split())
 
@@ -139,5 +161,6 @@ def _words() -> _Words:
         rf"(?<!\w)(?:{before})\W+{short}(?:\W{{0,3}})(?:{things})(?!\w)",
         phrases,
     ]
-    no_host = "|".join(table["nobody"]["hosts"])
-    return _Words(*(re.compile(one) for one in ("|".join(other), no_host, "|".join(nobody))))
+    no_host, no_account = ("|".join(table["nobody"][name]) for name in ("hosts", "accounts"))
+    patterns = ("|".join(other), no_host, no_account, "|".join(nobody))
+    return _Words(*(re.compile(pattern) for pattern in patterns))

@@ -1,14 +1,13 @@
 """Whether a program wrote a message, and which kind of program (RFC 3834; E-30)."""
 
 import re
-import tomllib
 from collections.abc import Collection
 from functools import cache
-from importlib.resources import files
 from typing import Final
 
 from prefsvc.mail import addresses
 from prefsvc.mail.message import Entity
+from prefsvc.mail.tables import table
 
 _AUTOMATIC_FIELDS: Final = (
     "x-autoreply", "x-autorespond", "x-auto-reply", "x-autoresponse", "x-autoreply-from",
@@ -124,9 +123,6 @@ def _is_affirmed(value: str) -> bool:
 
 @cache
 def _subjects() -> re.Pattern[str]:
-    table = tomllib.loads(
-        (files("prefsvc.mail") / "tables" / "automatic.toml").read_text("utf-8")
-    )
-    starts = "|".join(map(re.escape, table["starts"]))
-    whole = "|".join(map(re.escape, table["whole"]))
+    known = table("automatic")
+    starts, whole = ("|".join(map(re.escape, known[name])) for name in ("starts", "whole"))
     return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/–—-]|$)")

@@ -82,7 +82,7 @@ class _Recipient:
 
 def read(message: Entity) -> Bounce | None:
     """Read a report of delivery; None if the message is none."""
-    if notice := _notification(message):
+    if notice := notification(message):
         return _of_notification(notice)
     recipients = list(_reported(message))
     if not recipients and not _is_report(message):
@@ -124,7 +124,13 @@ def _is_report(message: Entity) -> bool:
     is_daemon = _is_daemon(sender, message.words("from"))
     if automatic.is_from_nobody(message) or is_daemon:
         return is_about_delivery or is_daemon or not automatic.is_submitted_by_program(message)
-    return is_about_delivery
+    # A person may write about a delivery, too; a report shows the message that it is about.
+    return is_about_delivery and _shows_a_refused_message(message)
+
+
+def _shows_a_refused_message(message: Entity) -> bool:
+    text, shown = _cut(message)
+    return bool(shown or original_of(message)) and verdict(text) is not None
 
 
 def _is_daemon(sender: str | None, name: str) -> bool:
@@ -285,12 +291,13 @@ def _ours(message: Entity) -> Iterable[str]:
 # --- Amazon SES, which mails its notifications as JSON -------------------------------------------
 
 
-def _notification(message: Entity) -> dict[str, Any] | None:
+def notification(message: Entity) -> dict[str, Any] | None:
     text = message.text.lstrip() if message.media_type == "text/plain" else ""
-    if not text.startswith("{") or "ype" not in text[:4000]:
+    if not text.startswith("{"):
         return None
+    text = text[:_REPORT_CHARS_MAX].replace("!\n ", "")  # as sendmail cuts lines that are too long
     try:
-        found = json.JSONDecoder().raw_decode(text[:_REPORT_CHARS_MAX])[0]
+        found = json.JSONDecoder(strict=False).raw_decode(text)[0]
     except (ValueError, RecursionError):
         return None
     is_notice = {"notificationType", "eventType"} & found.keys() and "mail" in found

@@ -39,8 +39,8 @@ _RAW: Final = frozenset({"script", "style", "title"})  # no tags are read inside
 # What mail programs put around a quotation or a signature. A class may have a prefix of letters
 # and digits, which other programs added when they quoted the mail in their turn.
 _QUOTES: Final = re.compile(
-    r"(?:^|\s)\w*(?:yahoo_quoted|protonmail_quote|tutanota_quote|zmail_extra|moz-cite-prefix"
-    r"|moz-forward-container|OutlookMessageHeader|js-readmsg-msg|replied-wrapper|quoted-text"
+    r"(?:^|\s)\w*(?:protonmail_quote|tutanota_quote|zmail_extra|moz-cite-prefix"
+    r"|OutlookMessageHeader|js-readmsg-msg|replied-wrapper|quoted-text"
     r"|quotedText|gmail_attr|mailspring-quote|hey-quoted|WikiRefQuote)(?=\s|$)"
 )
 _ATTRIBUTED: Final = re.compile(r"(?:^|\s)\w*gmail_quote(?:_container)?(?=\s|$)")
@@ -57,6 +57,7 @@ _CUTS: Final = re.compile(
     r"|mail-editor-reference-message-container|ms-outlook-mobile-body-separator-line\w*"
     r"|reply-intro|isReplyContent|AOLMsgPart_\w[\w-]*|yiv\w*QuotedMessage)$"
 )
+_CUT_CLASSES: Final = re.compile(r"(?:^|\s)\w*(?:yahoo_quoted|moz-forward-container)(?=\s|$)")
 # The line that Outlook and Windows Mail draw above the header of the message that is answered.
 _RULED: Final = re.compile(
     r"border:\s?none;\s?border-top:\s?solid\s#?\w{3,9}\s1\.0pt"
@@ -187,7 +188,7 @@ def _effect(name: str, attributes: str) -> Effect | None:
 
 
 def _effect_of_marks(classes: str, identifier: str, style: str) -> Effect | None:
-    if _CUTS.match(identifier) or _RULED.search(style):
+    if _CUTS.match(identifier) or _CUT_CLASSES.search(classes) or _RULED.search(style):
         return "cut"
     if _ATTRIBUTED.search(classes):
         return "attribution"

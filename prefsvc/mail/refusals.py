@@ -6,11 +6,11 @@ for a day must not be lost for good.
 """
 
 import re
-import tomllib
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Final, Literal
+
+from prefsvc.mail.tables import table
 
 Verdict = Literal["nobody", "something_else"]
 
@@ -22,6 +22,7 @@ _REFUSED_ADDRESS: Final = re.compile(
     r"\b(5\d\d(?:[ -]5\.\d\.\d{1,3})?) <[^\s<>@]{1,80}@[^\s<>@]{1,120}>(?=:|\.{3})"
 )
 _QUOTED_RECIPIENT: Final = "quoted recipient"
+_TYPE: Final = re.compile(r"\A\s*(?:smtp|dns|x-[\w-]{1,60}|unknown)\s?;", re.IGNORECASE)
 _WEB_ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ ,:-]|$)(?![\d.])")
@@ -50,6 +51,7 @@ _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
 }  # fmt: skip
 # RFC 3463 and its registry: bad destination mailbox or system, moved, null MX, no route to a host.
 _STATUS_OF_NOBODY: Final = frozenset({(1, 1), (1, 2), (1, 6), (1, 10), (4, 4)})
+_STATUS_OF_NO_KIND: Final = frozenset({(0, 0)})
 _STATUS_OF_THE_SENDER: Final = frozenset({(1, 7), (1, 8)})
 _ABOUT_THE_ADDRESS: Final = 1  # the second number of a status, RFC 3463 §3.2
 _ABOUT_A_MAILBOX: Final = 2
@@ -62,6 +64,7 @@ class _Words:
     no_host: re.Pattern[str]
     no_account: re.Pattern[str]
     nobody: re.Pattern[str]
+    phrases: re.Pattern[str]
 
 
 def phase_of(text: str) -> Phase | None:
@@ -81,9 +84,11 @@ def verdict(
     codes = [*_codes(status or ""), *_codes(said)]
     kinds = {code[1:] for code in codes}
     phase = phase_of(text) or phase
-    if _is_temporary(said, codes, is_status_given=bool(status)):
-        return "something_else"
     if phase == "sender" or kinds & _STATUS_OF_THE_SENDER or _words().something_else.search(said):
+        return "something_else"
+    if _words().no_host.search(said) and kinds <= _STATUS_OF_NO_KIND:
+        return "nobody"  # Gmail gives up with 4.0.0 where there is no such domain
+    if _is_temporary(said, codes, is_status_given=bool(status)):
         return "something_else"
     if _words().no_host.search(said):
         return "nobody"
@@ -116,11 +121,14 @@ def _names_the_recipient(said: str, codes: list[tuple[int, int, int]]) -> bool:
 
 def is_nobody(said: str) -> bool:
     """Say whether a plain refusal has the words for it: a thing that is missing, in one sentence."""
+    if _words().phrases.search(said):
+        return True
     return any(_words().nobody.search(sentence) for sentence in _SENTENCE.split(said))
 
 
 def _plain(text: str) -> str:
-    text = _WEB_ADDRESS.sub(_host_of, text[:_CHARS_READ_MAX])
+    text = _TYPE.sub("", text[:_CHARS_READ_MAX])
+    text = _WEB_ADDRESS.sub(_host_of, text)
     text = _REFUSED_ADDRESS.sub(rf"\1 {_QUOTED_RECIPIENT} ", text)
     text = _MAIL_ADDRESS.sub(" recipient ", text.replace("\u2019", "'")).lower()
     return " ".join(text.replace("_", " ").split())
@@ -148,10 +156,12 @@ def _is_temporary(said: str, codes: list[tuple[int, int, int]], *, is_status_giv
 
 @cache
 def _words() -> _Words:
-    table = tomllib.loads((files("prefsvc.mail") / "tables" / "refusals.toml").read_text("utf-8"))
-    other = [pattern for patterns in table["something_else"].values() for pattern in patterns]
+    nobody_words = table("refusals")["nobody"]
+    other = [
+        pattern for patterns in table("refusals")["something_else"].values() for pattern in patterns
+    ]
     things, after, before, phrases = (
-        "|".join(table["nobody"][name]) for name in ("things", "is_missing", "missing", "phrases")
+        "|".join(nobody_words[name]) for name in ("things", "is_missing", "missing", "phrases")
     )
     # A few words may stand between, but none that begin another clause.
     between = r"(?:(?!(?:and|but|or|please|if|because)\s)\S{1,80}\s){0,8}?"
@@ -159,8 +169,7 @@ def _words() -> _Words:
     nobody = [
         rf"(?<!\w)(?:{things})\W+{between}(?:\W{{0,3}})(?:{after})(?!\w)",
         rf"(?<!\w)(?:{before})\W+{short}(?:\W{{0,3}})(?:{things})(?!\w)",
-        phrases,
     ]
-    no_host, no_account = ("|".join(table["nobody"][name]) for name in ("hosts", "accounts"))
-    patterns = ("|".join(other), no_host, no_account, "|".join(nobody))
+    no_host, no_account = ("|".join(nobody_words[name]) for name in ("hosts", "accounts"))
+    patterns = ("|".join(other), no_host, no_account, "|".join(nobody), phrases)
     return _Words(*(re.compile(pattern) for pattern in patterns))

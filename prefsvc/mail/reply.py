@@ -2,20 +2,19 @@
 
 Line by line, and from the top: what is quoted with `>` goes; where a whole message is pasted below
 an answer, everything from there on goes. What the pasted header, the divider or "On … wrote:" look
-like in each language is in tables/quotes.toml; a shape that no language explains is known by the
+like in each language is in words/quotes.toml; a shape that no language explains is known by the
 address and the time in it.
 """
 
 import re
-import tomllib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
-from typing import Any, Final
+from typing import Final
 
 from prefsvc.mail import hypertext
 from prefsvc.mail.message import Entity
+from prefsvc.mail.tables import table
 
 CHARS_READ_MAX: Final = 64 * 1024  # of the text; an answer does not begin below so much else
 _LINE_CHARS_MAX: Final = 600
@@ -90,8 +89,8 @@ def own_part(text: str) -> str:
 def _begins_other_text(lines: Sequence[str], at: int, *, has_words: bool) -> bool:
     """Say whether from this line to the end nothing is the person's."""
     line = lines[at]
-    if _is_quoted(line):
-        return bool(_GROUPWISE.match(line))
+    if _is_quoted(line):  # nobody writes below what they forward
+        return bool(_GROUPWISE.match(line)) or _is_divider(line)
     if _is_divider(line) or _is_pasted_header(lines, at):
         return True
     if _tables().footers.match(line.strip(" \t*-\u00a0").lower()):
@@ -217,9 +216,9 @@ def _has_words(lines: Iterable[str]) -> bool:
 
 @cache
 def _tables() -> _Tables:
-    quotes = _read("quotes")
+    quotes = table("quotes")
     verbs = "|".join(re.escape(verb) for verb in quotes["attributions"]["verbs"])
-    footers = "|".join(f"(?:{pattern})" for pattern in _read("footers")["starts"])
+    footers = "|".join(f"(?:{pattern})" for pattern in table("footers")["starts"])
     return _Tables(
         labels={label: kind for kind, labels in quotes["labels"].items() for label in labels},
         dividers=frozenset(quotes["dividers"]["words"]),
@@ -228,6 +227,3 @@ def _tables() -> _Tables:
         footers=re.compile(footers),
     )
 
-
-def _read(name: str) -> dict[str, Any]:
-    return tomllib.loads((files("prefsvc.mail") / "tables" / f"{name}.toml").read_text("utf-8"))

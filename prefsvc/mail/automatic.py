@@ -24,12 +24,6 @@ _PROGRAMS: Final = re.compile(
     r"(?:[+=@.-]|$)",
     re.IGNORECASE,
 )
-_REPLY_PREFIX: Final = re.compile(
-    r"\s*(?:(?:re|aw|antw|antwort|sv|vs|vá|odp|odg|ynt|rif|r|res|fw|fwd|wg|tr|rv|enc|i|fs|vl|doorst"
-    r"|ang|bls|atb|回复|回覆|答复|转发|轉寄|답장|전달|תגובה|הועבר|رد|إعادة توجيه|απ|πρθ|นส)"
-    r"(?:\[\d{1,3}\]|\^\d{1,3}|\(\d{1,3}\))?\s*[:：]|\[(?:external|ext|extern|spam)\]:?)",
-    re.IGNORECASE,
-)
 
 
 def reason(message: Entity, mailboxes: Collection[str]) -> str | None:
@@ -58,13 +52,18 @@ def is_from_nobody(message: Entity) -> bool:
 
 def is_submitted_by_program(message: Entity) -> bool:
     """Say whether a header field declares it: Auto-Submitted, or what older programs write."""
-    declared = _COMMENT.sub("", message.first("auto-submitted") or "").partition(";")[0]
-    if declared.strip().lower() not in _DENIALS:
+    if _declared(message) not in _DENIALS:
         return True
     if any(_is_affirmed(value) for name in _AUTOMATIC_FIELDS for value in message.all(name)):
         return True
     precedence = (message.first("precedence") or message.first("x-precedence") or "").strip()
     return precedence.lower() in {"auto_reply", "auto-reply"}
+
+
+def is_generated(message: Entity) -> bool:
+    """Say whether a program wrote it of itself, and not to answer a message of ours."""
+    is_answer = message.has("in-reply-to", "references") or is_from_nobody(message)
+    return not is_answer and _declared(message) == "auto-generated"
 
 
 def is_unsubscribe_click(message: Entity) -> bool:
@@ -84,13 +83,13 @@ def has_automatic_subject(message: Entity) -> bool:
 
 def is_answer(subject: str) -> bool:
     """Say whether a subject is that of the message which was answered or forwarded."""
-    return bool(_REPLY_PREFIX.match(subject))
+    return bool(_prefix().match(subject.lower()))
 
 
 def own_subject(subject: str) -> str:
     """Return a subject without what programs put before it: Re:, AW:, Fwd:, [EXTERNAL]."""
     for _ in range(10):
-        if not (found := _REPLY_PREFIX.match(subject)):
+        if not (found := _prefix().match(subject.lower())):
             break
         subject = subject[found.end() :]
     return subject.strip(" \"'“”„«»")
@@ -117,6 +116,12 @@ def _is_from_program(message: Entity) -> bool:
     return delivered == "autoresponder" or is_program_address(sender)
 
 
+def _declared(message: Entity) -> str:
+    """Return the keyword of Auto-Submitted, without its parameters and comments (E-30)."""
+    value = _COMMENT.sub("", message.first("auto-submitted") or "")
+    return value.partition(";")[0].strip().lower()
+
+
 def _is_affirmed(value: str) -> bool:
     return value.strip().lower() not in _DENIALS
 
@@ -125,4 +130,13 @@ def _is_affirmed(value: str) -> bool:
 def _subjects() -> re.Pattern[str]:
     known = table("automatic")
     starts, whole = ("|".join(map(re.escape, known[name])) for name in ("starts", "whole"))
-    return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/–—-]|$)")
+    return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/\u2013\u2014-]|$)")
+
+
+@cache
+def _prefix() -> re.Pattern[str]:
+    answers = "|".join(table("automatic")["answers"])
+    counted = r"(?:\[\d{1,3}\]|\^\d{1,3}|\(\d{1,3}\))?"
+    return re.compile(
+        rf"\s*(?:(?:{answers}){counted}\s*[:\uff1a]|\[(?:external|ext|extern|spam)\]:?)"
+    )

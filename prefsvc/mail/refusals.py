@@ -16,7 +16,8 @@ Verdict = Literal["nobody", "something_else"]
 
 _CHARS_READ_MAX: Final = 1500
 _MAIL_ADDRESS: Final = re.compile(
-    r"<?(?:rfc822;\s?)?[^\s<>@:;,()\[\]]{1,80}@[^\s<>@:;,()\[\]\"']{1,120}>?(?:\.{3})?", re.IGNORECASE
+    r"<?(?:rfc822;\s?)?[^\s<>@:;,()\[\]]{1,80}@[^\s<>@:;,()\[\]\"']{1,120}>?(?:\.{3})?",
+    re.IGNORECASE,
 )
 _REFUSED_ADDRESS: Final = re.compile(
     r"\b(5\d\d(?:[ -]5\.\d\.\d{1,3})?) <[^\s<>@]{1,80}@[^\s<>@]{1,120}>(?=:|\.{3})"
@@ -40,7 +41,8 @@ _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
         re.IGNORECASE,
     ),
     "message": re.compile(
-        r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command|\[data\]"
+        r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command"
+        r"|\[data\]"
         r"|>>> ?(?:data|bdat|\.)\s|\(data\)|end of message|after sending message|following data",
         re.IGNORECASE,
     ),
@@ -73,30 +75,34 @@ def phase_of(text: str) -> Phase | None:
     return found[0] if found else None
 
 
-def verdict(
-    text: str, status: str | None = None, *, phase: Phase | None = None
-) -> Verdict | None:
+def verdict(text: str, status: str | None = None, *, phase: Phase | None = None) -> Verdict | None:
     """Say what a refusal means; None where neither its words nor its codes say anything.
 
     `status` is the code that the report itself gives, `phase` when it came if the text is silent.
     """
     said = _plain(text)
     codes = [*_codes(status or ""), *_codes(said)]
-    kinds = {code[1:] for code in codes}
     phase = phase_of(text) or phase
-    if phase == "sender" or kinds & _STATUS_OF_THE_SENDER or _words().something_else.search(said):
+    if _is_about_something_else(said, codes, phase):
         return "something_else"
-    if _words().no_host.search(said) and kinds <= _STATUS_OF_NO_KIND:
+    kinds = {code[1:] for code in codes}
+    has_no_host = bool(_words().no_host.search(said))
+    if has_no_host and kinds <= _STATUS_OF_NO_KIND:
         return "nobody"  # Gmail gives up with 4.0.0 where there is no such domain
     if _is_temporary(said, codes, is_status_given=bool(status)):
         return "something_else"
-    if _words().no_host.search(said):
+    if has_no_host or (is_nobody(said) and _is_sure(said, codes, phase)):
         return "nobody"
-    if is_nobody(said):
-        return "nobody" if _is_sure(said, codes, phase) else "something_else"
-    if kinds & _STATUS_OF_NOBODY:
+    if kinds & _STATUS_OF_NOBODY and not is_nobody(said):
         return "nobody"
-    return "something_else" if codes or _REPLY.search(said) else None
+    return "something_else" if codes or _REPLY.search(said) or is_nobody(said) else None
+
+
+def _is_about_something_else(
+    said: str, codes: list[tuple[int, int, int]], phase: Phase | None
+) -> bool:
+    is_about_the_sender = any(code[1:] in _STATUS_OF_THE_SENDER for code in codes)
+    return phase == "sender" or is_about_the_sender or bool(_words().something_else.search(said))
 
 
 def _is_sure(said: str, codes: list[tuple[int, int, int]], phase: Phase | None) -> bool:
@@ -120,7 +126,7 @@ def _names_the_recipient(said: str, codes: list[tuple[int, int, int]]) -> bool:
 
 
 def is_nobody(said: str) -> bool:
-    """Say whether a plain refusal has the words for it: a thing that is missing, in one sentence."""
+    """Say whether a plain refusal says in one sentence that somebody or something is missing."""
     if _words().phrases.search(said):
         return True
     return any(_words().nobody.search(sentence) for sentence in _SENTENCE.split(said))
@@ -145,7 +151,7 @@ def _codes(text: str) -> list[tuple[int, int, int]]:
 
 
 def _is_temporary(said: str, codes: list[tuple[int, int, int]], *, is_status_given: bool) -> bool:
-    """Say whether the server may yet take the message: 4.x.x, or 4yz where nothing finer is said."""
+    """Say whether the server may yet take it: 4.x.x, or 4yz where nothing finer is said."""
     if any(code[0] == 5 for code in codes):  # noqa: PLR2004 - RFC 3463: permanent
         return is_status_given and codes[0][0] == 4  # noqa: PLR2004 - RFC 3463: transient
     if codes:

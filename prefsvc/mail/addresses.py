@@ -101,12 +101,14 @@ def tokens_in_original(original: Entity) -> Iterator[str]:
     for value in original.all("list-unsubscribe"):
         for uri in parse_list_unsubscribe(value):
             yield from _tokens_of_uri(uri)
-    for name in ("return-path", "cfbl-feedback-id", "x-prefsvc-token", "reply-to", "errors-to"):
+    for name in ("return-path", "reply-to", "errors-to", "message-id"):
         for value in original.all(name):
-            said = "".join(value.split())  # white space in a CFBL-Feedback-ID counts for nothing
             yield from tokens_of(listed(value))
-            if name in {"cfbl-feedback-id", "x-prefsvc-token"} and is_token(said):
-                yield said
+    for name in ("cfbl-feedback-id", "x-prefsvc-token"):
+        for value in original.all(name):
+            token = "".join(value.split())  # white space in it counts for nothing (E-45)
+            if is_token(token):
+                yield token
 
 
 def is_token(text: str) -> bool:

@@ -24,7 +24,8 @@ OCTETS_MAX: Final = 25 * 2**20
 
 _RECIPIENTS_MAX: Final = 200
 _UNSUBSCRIBE_MAILBOX: Final = re.compile(
-    r"(?:.{1,40}[-_.+])?(?:un-?sub(?:scribe)?s?|unsubscriptions?|opt-?outs?|remove|removal|signoff"
+    r"u\+.{1,1000}@"  # a token that was damaged on its way
+    r"|(?:.{1,40}[-_.+])?(?:un-?sub(?:scribe)?s?|unsubscriptions?|opt-?outs?|remove|removal|signoff"
     r"|abmeld(?:en|ung)|abbestell(?:en|ung)|austragen|d[ée]sabonne(?:r|ment)|d[ée]sinscri(?:re|ption)"
     r"|bajas?|disiscri(?:viti|zione)|cancellami|uitschrijven|afmelden|avregistrera|afmeld|avmeld"
     r"|wypisz|odhlasit)(?:[-_.+].{1,60})?@"

@@ -174,7 +174,8 @@ def _dates_from_first(lines: Sequence[str]) -> bool:
     first, *later = lines
     if _DATE.search(first):
         return not any(_DATE.search(line) for line in later)
-    return not any(_DATE.search(line) or _TIME.search(line) for line in later)
+    signs = [_DATE, _TIME] if _MAIL_ADDRESS.search(first) else [_DATE, _TIME, _MAIL_ADDRESS]
+    return not any(sign.search(line) for sign in signs for line in later)
 
 
 def _is_attribution(said: str) -> bool:

@@ -141,7 +141,8 @@ def _plain(text: str) -> str:
 
 @cache
 def _whole() -> frozenset[str]:
-    return frozenset(map(_plain, table("requests")["whole"]))
+    known = table("requests")
+    return frozenset(map(_plain, [*known["whole"], *known["commands"]]))
 
 
 @cache

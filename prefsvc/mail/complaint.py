@@ -56,7 +56,7 @@ class Complaint:
 
 def read(message: Entity) -> Complaint | None:
     """Read a complaint; None if the message is none."""
-    if part := _report_in(message):
+    if (part := _report_in(message)) is not None:
         fields = report.fields_of(part)
         return _complaint(_kind_of(part, fields), fields, message)
     if _is_forwarded_by_hotmail(message):

@@ -57,6 +57,7 @@ _STATUS_OF_NO_KIND: Final = frozenset({(0, 0)})
 _STATUS_OF_THE_SENDER: Final = frozenset({(1, 7), (1, 8)})
 _ABOUT_THE_ADDRESS: Final = 1  # the second number of a status, RFC 3463 §3.2
 _ABOUT_A_MAILBOX: Final = 2
+_TRANSIENT, _PERMANENT = "4", "5"  # the first digit of a reply and of a code
 _STATUS_LAST: Final = 10  # higher ones are a vendor's own, and say what another server said
 
 
@@ -151,13 +152,14 @@ def _codes(text: str) -> list[tuple[int, int, int]]:
 
 
 def _is_temporary(said: str, codes: list[tuple[int, int, int]], *, is_status_given: bool) -> bool:
-    """Say whether the server may yet take it: 4.x.x, or 4yz where nothing finer is said."""
-    if any(code[0] == 5 for code in codes):  # noqa: PLR2004 - RFC 3463: permanent
-        return is_status_given and codes[0][0] == 4  # noqa: PLR2004 - RFC 3463: transient
-    if codes:
-        return True
+    """Say whether the server may yet take it: by its reply, then by the report's code and its own."""
     replies = {found[1] for found in _REPLY.finditer(said)}
-    return "4" in replies and "5" not in replies
+    if replies == {_TRANSIENT}:
+        return True
+    classes = [str(code[0]) for code in codes]
+    if _PERMANENT not in classes:
+        return _TRANSIENT in classes
+    return is_status_given and classes[0] == _TRANSIENT
 
 
 @cache

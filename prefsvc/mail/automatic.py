@@ -1,7 +1,7 @@
 """Whether a program wrote a message, and which kind of program (RFC 3834; E-30)."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Final
 
@@ -19,11 +19,13 @@ _PRECEDENCES: Final = frozenset({"auto_reply", "auto-reply", "bulk", "junk", "li
 _LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list")
 _COMMENT: Final = re.compile(r"\([^()]*\)")
 _PROGRAMS: Final = re.compile(
-    r"(?:mailer-?daemon|post-?master|mail-?daemon|maildaemon|mdaemon|autoreply|auto-reply"
+    r"(?:mailer-?daemon|mail-?daemon|maildaemon|mdaemon|autoreply|auto-reply"
     r"|autoresponder|no-?reply|do-?not-?reply|bounces?|nobody|daemon|system administrator)"
     r"(?:[+=@.-]|$)",
     re.IGNORECASE,
 )
+
+_POSTMASTER: Final = re.compile(r"post-?master[+=@.-]", re.IGNORECASE)
 
 
 def reason(message: Entity, mailboxes: Collection[str]) -> str | None:
@@ -33,15 +35,9 @@ def reason(message: Entity, mailboxes: Collection[str]) -> str | None:
     """
     if addresses.first(message, "from", "sender") in mailboxes:
         return "own_loop"
-    if is_from_nobody(message):
-        return "null_reverse_path"
-    if is_submitted_by_program(message):
-        return "auto_submitted"
-    if _is_list_mail(message, mailboxes):
-        return "list_mail"
-    if _is_from_program(message):
-        return "sent_by_a_program"
-    return "automatic_subject" if has_automatic_subject(message) else None
+    if sign := next((name for name, shows in _SIGNS.items() if shows(message)), None):
+        return sign
+    return "list_mail" if _is_list_mail(message, mailboxes) else None
 
 
 def is_from_nobody(message: Entity) -> bool:
@@ -95,9 +91,9 @@ def own_subject(subject: str) -> str:
     return subject.strip(" \"'“”„«»")
 
 
-def is_program_address(address: str | None) -> bool:
+def is_program_address(address: str) -> bool:
     """Say whether nobody reads what is sent to this address."""
-    return address is not None and bool(_PROGRAMS.match(address))
+    return bool(_PROGRAMS.match(address) or _POSTMASTER.match(address))
 
 
 def _is_list_mail(message: Entity, mailboxes: Collection[str]) -> bool:
@@ -113,13 +109,18 @@ def _is_list_mail(message: Entity, mailboxes: Collection[str]) -> bool:
 def _is_from_program(message: Entity) -> bool:
     delivered = (message.first("delivered-to") or "").strip().lower()
     sender = addresses.first(message, "from") or addresses.first(message, "sender")
-    return delivered == "autoresponder" or is_program_address(sender)
+    return delivered == "autoresponder" or bool(sender and _PROGRAMS.match(sender))
 
 
 def _declared(message: Entity) -> str:
     """Return the keyword of Auto-Submitted, without its parameters and comments (E-30)."""
     value = _COMMENT.sub("", message.first("auto-submitted") or "")
     return value.partition(";")[0].strip().lower()
+
+
+def _is_report(message: Entity) -> bool:
+    """Say whether it reports something else than a failure: that it was read, say (RFC 8098)."""
+    return message.media_type == "multipart/report"
 
 
 def _is_affirmed(value: str) -> bool:
@@ -140,3 +141,12 @@ def _prefix() -> re.Pattern[str]:
     return re.compile(
         rf"\s*(?:(?:{answers}){counted}\s*[:\uff1a]|\[(?:external|ext|extern|spam)\]:?)"
     )
+
+
+_SIGNS: Final[dict[str, Callable[[Entity], bool]]] = {
+    "report": _is_report,
+    "null_reverse_path": is_from_nobody,
+    "auto_submitted": is_submitted_by_program,
+    "sent_by_a_program": _is_from_program,
+    "automatic_subject": has_automatic_subject,
+}

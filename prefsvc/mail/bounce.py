@@ -60,11 +60,11 @@ def _is_report(message: Entity) -> bool:
         return True
     subject = message.words("subject")
     is_about = not automatic.is_answer(subject) and bool(_subjects().search(subject.lower()))
-    if _is_from_daemon(message):
-        return True
     if automatic.is_from_nobody(message):
         return is_about or not automatic.is_submitted_by_program(message)
-    # A person may write about a delivery, too; a report shows the message that it is about.
+    # Postmasters are people, too, and anybody may write about a delivery.
+    if _is_from_daemon(message):
+        return is_about or verdict(report.said(message).text) is not None
     return is_about and _shows_a_refused_message(message)
 
 

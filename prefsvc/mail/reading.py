@@ -152,7 +152,8 @@ def _of_complaint(said: complaint.Complaint, place: _Place) -> Reading:
     named = _named_by_token(outcome, why, said.tokens, place)
     if named and named.address:
         return named
-    return Reading(outcome, why, said.address, "channel", named.tokens if named else ())
+    tokens = named.tokens if named else ()
+    return Reading(outcome, why, said.address, "channel", tokens)  # E-40: all that is mailed
 
 
 def _clicked(message: Entity, place: _Place) -> Reading | None:

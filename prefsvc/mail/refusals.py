@@ -152,7 +152,7 @@ def _codes(text: str) -> list[tuple[int, int, int]]:
 
 
 def _is_temporary(said: str, codes: list[tuple[int, int, int]], *, is_status_given: bool) -> bool:
-    """Say whether the server may yet take it: by its reply, then by the report's code and its own."""
+    """Say whether the server may yet take it: by its reply, then by the report's code and its."""
     replies = {found[1] for found in _REPLY.finditer(said)}
     if replies == {_TRANSIENT}:
         return True

@@ -2,7 +2,7 @@ import pytest
 
 from prefsvc.mail import read
 from prefsvc.mail.automatic import is_answer, own_subject
-from tests.unit.mail.letters import ANN, letter
+from tests.unit.mail.letters import ANN, letter, multipart
 
 REQUEST = "please remove me from your mailing list"
 FIELDS = [
@@ -112,3 +112,20 @@ def test_mail_from_the_null_reverse_path_is_no_opt_out():
 def test_what_programs_put_before_a_subject_is_taken_away(subject, own):
     assert own_subject(subject) == own
     assert is_answer(subject) == (subject != own)
+
+
+def test_a_receipt_is_no_opt_out():
+    raw = multipart(
+        f"\n{REQUEST}",
+        "Content-Type: message/disposition-notification\n\nDisposition: x; displayed",
+        kind="report; report-type=disposition-notification",
+        head=f"From: {ANN}\nTo: u+{'a' * 31}@stop.example.com\nSubject: unsubscribe\n",
+    )
+    assert (read(raw).outcome, read(raw).why) == ("ignored", "report")
+
+
+def test_a_postmaster_is_a_person_where_nothing_came_back():
+    raw = letter(REQUEST, "Your newsletter", sender="Postmaster <postmaster@example.org>")
+    assert (read(raw).outcome, read(raw).address) == ("opt_out", "postmaster@example.org")
+    report = letter(f"{ANN}: mailbox full", "Your mail", sender="postmaster@example.org")
+    assert read(report).why == "bounce_for_another_reason"

@@ -27,11 +27,11 @@ _TYPE: Final = re.compile(r"\A\s*(?:smtp|dns|x-[\w-]{1,60}|unknown)\s?;", re.IGN
 _WEB_ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ ,:-]|$)(?![\d.])")
-_SENTENCE: Final = re.compile(r"[;!?\n]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
+_SENTENCE: Final = re.compile(r"[;!?]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
 
 Phase = Literal["sender", "recipient", "message"]
-# At which command of the conversation a server refused. After DATA it was there whole, and refused
-# for what it was, whatever the words: mobile carriers say "user unknown" of mail that is filtered.
+# At which command of the conversation a server refused. After DATA it had the whole message, and
+# refused it for what it is, whatever the words: carriers say "user unknown" of filtered mail, too.
 _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
     # With several commands sent at once, the answer to RCPT comes after DATA was sent.
     "recipient": re.compile(
@@ -50,7 +50,7 @@ _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
         r"(?:\b(?:after|to|our|following)|>>>) ?(?:mail from|ehlo|helo)|>>> ?mail\b|\[mail_from\]",
         re.IGNORECASE,
     ),
-}  # fmt: skip
+}
 # RFC 3463 and its registry: bad destination mailbox or system, moved, null MX, no route to a host.
 _STATUS_OF_NOBODY: Final = frozenset({(1, 1), (1, 2), (1, 6), (1, 10), (4, 4)})
 _STATUS_OF_NO_KIND: Final = frozenset({(0, 0)})
@@ -92,11 +92,11 @@ def verdict(text: str, status: str | None = None, *, phase: Phase | None = None)
         return "nobody"  # Gmail gives up with 4.0.0 where there is no such domain
     if _is_temporary(said, codes, is_status_given=bool(status)):
         return "something_else"
-    if has_no_host or (is_nobody(said) and _is_sure(said, codes, phase)):
+    if has_no_host or (_says_nobody(said) and _is_sure(said, codes, phase)):
         return "nobody"
-    if kinds & _STATUS_OF_NOBODY and not is_nobody(said):
+    if kinds & _STATUS_OF_NOBODY and not _says_nobody(said):
         return "nobody"
-    return "something_else" if codes or _REPLY.search(said) or is_nobody(said) else None
+    return "something_else" if codes or _REPLY.search(said) or _says_nobody(said) else None
 
 
 def _is_about_something_else(
@@ -126,7 +126,7 @@ def _names_the_recipient(said: str, codes: list[tuple[int, int, int]]) -> bool:
     return _QUOTED_RECIPIENT in said and not any(code[1] == _ABOUT_A_MAILBOX for code in codes)
 
 
-def is_nobody(said: str) -> bool:
+def _says_nobody(said: str) -> bool:
     """Say whether a plain refusal says in one sentence that somebody or something is missing."""
     if _words().phrases.search(said):
         return True
@@ -168,16 +168,22 @@ def _words() -> _Words:
     other = [
         pattern for patterns in table("refusals")["something_else"].values() for pattern in patterns
     ]
-    things, after, before, phrases = (
-        "|".join(nobody_words[name]) for name in ("things", "is_missing", "missing", "phrases")
+    patterns = (
+        "|".join(other),
+        *("|".join(nobody_words[name]) for name in ("hosts", "accounts")),
+        _pattern_of_nobody(nobody_words),
+        "|".join(nobody_words["phrases"]),
     )
+    return _Words(*(re.compile(pattern) for pattern in patterns))
+
+
+def _pattern_of_nobody(words: dict[str, list[str]]) -> str:
+    """Join the things and the words of absence, in either order, into one pattern."""
+    things, after, before = ("|".join(words[name]) for name in ("things", "is_missing", "missing"))
     # A few words may stand between, but none that begin another clause.
     between = r"(?:(?!(?:and|but|or|please|if|because)\s)\S{1,80}\s){0,8}?"
     short = r"(?:(?!(?:and|but|please|if|because)\s)\S{1,80}\s){0,3}?"
-    nobody = [
-        rf"(?<!\w)(?:{things})\W+{between}(?:\W{{0,3}})(?:{after})(?!\w)",
-        rf"(?<!\w)(?:{before})\W+{short}(?:\W{{0,3}})(?:{things})(?!\w)",
-    ]
-    no_host, no_account = ("|".join(nobody_words[name]) for name in ("hosts", "accounts"))
-    patterns = ("|".join(other), no_host, no_account, "|".join(nobody), phrases)
-    return _Words(*(re.compile(pattern) for pattern in patterns))
+    return (
+        rf"(?<!\w)(?:{things})\W+{between}\W{{0,3}}(?:{after})(?!\w)"
+        rf"|(?<!\w)(?:{before})\W+{short}\W{{0,3}}(?:{things})(?!\w)"
+    )

@@ -73,6 +73,11 @@ def test_an_ordinary_letter_asks_for_nothing(text):
     assert read(letter(text, "Question")).outcome == "ignored"
 
 
+@pytest.mark.parametrize("subject", ["Leave 12.05. to 16.05.", "Remove the old one", "List of 3"])
+def test_a_subject_that_begins_like_a_command_is_none(subject):
+    assert of_subject(subject).asked == "none"
+
+
 @pytest.mark.parametrize("text", ["Who is this?", "Does your product also unsubscribe users?"])
 def test_what_may_be_a_request_is_asked_about(text):
     assert read(letter(text, "Re: Hello")).outcome == "ask"

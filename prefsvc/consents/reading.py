@@ -29,6 +29,7 @@ class _Standing:
 
     opt_outs: list[Said] = field(default_factory=list)
     lifts: list[Said] = field(default_factory=list)
+    has_another_owner: bool = False
     number: str | None = field(default=None, repr=False)
 
 
@@ -52,7 +53,10 @@ async def _read_opt_outs(
         tx.conn, bucket=bucket, brand_id=brand_id, address_keys=keys
     ):
         standing = standings[brand_id, row.address_key]
-        standing.opt_outs.append(Said(row.said_at, row.source or "unknown"))
+        if row.reason == "reassigned":
+            standing.has_another_owner = True
+        else:
+            standing.opt_outs.append(Said(row.said_at, row.source or "unknown"))
         standing.number = row.canonical
 
 
@@ -69,7 +73,9 @@ async def _read_lifts(
 
 
 def _told(row: Row, standing: _Standing) -> Told | Dropped:
-    word = words.word(standing.opt_outs, standing.lifts, is_fresh=row.is_fresh)
+    # The last owner's START opts no stranger in (S-33).
+    lifts = [] if standing.has_another_owner else standing.lifts
+    word = words.word(standing.opt_outs, lifts, is_fresh=row.is_fresh)
     if word is None:
         return "nothing_to_tell"
     return Told(standing.number, word) if standing.number else "erased"

@@ -732,7 +732,8 @@ _CONSENT_CHANGES = """\
 select address_key, deadline_at as "deadline_at?"
 from preference_event
 where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
-    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint')
+    and channel = 'sms' and scope in ('channel', 'brand')
+    and reason in ('opt_out', 'complaint', 'alias')
     and case
         when $5 then effect <> 'none' and source <> 'import'
         else effect = 'added' and (position <= $6 or source = 'import')
@@ -1015,14 +1016,15 @@ async def claim_consents(
 
 
 _CONSENT_OPT_OUTS = """\
-select s.address_key, s.said_at, e.source as "source?", a.canonical as "canonical?"
+select s.address_key, s.reason, s.said_at, e.source as "source?", a.canonical as "canonical?"
 from suppression as s
 left join preference_event as e on e.bucket = s.bucket and e.event_id = s.event_id
 left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.bucket = $1 and s.brand_id = $2
     and s.address_key = any($3::bytea[])
     and s.channel = 'sms' and s.active
-    and s.scope in ('channel', 'brand') and s.reason in ('opt_out', 'complaint')"""
+    and s.scope in ('channel', 'brand')
+    and s.reason in ('opt_out', 'complaint', 'alias', 'reassigned')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1030,6 +1032,7 @@ class ConsentOptOutsRow:
     """A row of consent_opt_outs."""
 
     address_key: bytes
+    reason: str
     said_at: datetime
     source: str | None
     canonical: str | None
@@ -1038,7 +1041,7 @@ class ConsentOptOutsRow:
 async def consent_opt_outs(
     conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
 ) -> list[ConsentOptOutsRow]:
-    """Read what keeps these addresses of one brand and bucket from being texted at all, with the number."""
+    """Read what keeps these addresses of one brand and bucket from being texted at all, with the number; and whether it is said to be another person's now."""
     return [
         ConsentOptOutsRow(*row)
         for row in await conn.fetch(_CONSENT_OPT_OUTS, bucket, brand_id, address_keys)
@@ -1053,7 +1056,7 @@ left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.bucket = $1 and e.brand_id = $2
     and e.address_key = any($3::bytea[])
     and e.channel = 'sms' and e.effect = 'lifted'
-    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint')
+    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint', 'alias')
 order by e.position"""
 
 

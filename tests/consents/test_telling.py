@@ -51,6 +51,7 @@ async def test_what_was_recorded_before_is_told_too(telling):
         {"scope": Scope("third_party_sharing")},
         {"reason": "undeliverable"},
         {"reason": "restriction"},
+        {"reason": "reassigned", "scope": Scope("brand")},
     ],
 )
 @pytest.mark.parametrize("is_seen", [True, False])
@@ -67,6 +68,44 @@ async def test_what_is_no_stop_to_all_texts_tells_nothing(telling, said, is_seen
 async def test_a_stop_to_the_whole_brand_and_a_complaint_are_told(telling, said):
     await telling.see()
     await telling.stops(ANNS_PHONE, **said)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-out")
+
+
+SPELLINGS = ("+5215555550123", "+525555550123")
+"""One number of Mexico, as it was written until 2019 and since."""
+
+
+async def test_every_spelling_of_a_number_is_told_and_let_go(telling):
+    await telling.see()
+    one, other = SPELLINGS
+    await telling.stops(one)
+    await telling.until_quiet()
+    assert statuses(telling, one) == statuses(telling, other) == at_both("opt-out")
+    telling.clock.move(minutes=5)
+    await telling.starts(one)
+    await telling.until_quiet()
+    assert statuses(telling, one) == statuses(telling, other) == at_both("opt-out", "opt-in")
+
+
+async def test_a_start_of_one_spelling_does_not_let_go_what_was_said_of_another(telling):
+    await telling.see()
+    one, other = SPELLINGS
+    await telling.stops(one)
+    await telling.stops(other)
+    telling.clock.move(minutes=5)
+    await telling.starts(other)
+    await telling.until_quiet()
+    assert statuses(telling, one) == statuses(telling, other) == at_both("opt-out")
+
+
+async def test_the_last_owners_start_opts_no_stranger_in(telling):
+    """S-33. Until the stranger agrees."""
+    await telling.see()
+    await telling.stops(ANNS_PHONE)
+    await telling.until_quiet()
+    await telling.starts(ANNS_PHONE)
+    await telling.stops(ANNS_PHONE, reason="reassigned", scope=Scope("brand"), source="import")
     await telling.until_quiet()
     assert statuses(telling) == at_both("opt-out")
 

@@ -30,7 +30,7 @@ class AppliedBrand:
 class BrandBook:
     """Every brand there ever was, and the keys of their links.
 
-    Brands found by number, messaging service or id include retired ones: what was sent for them
+    Brands found by number, messaging service, domain or id include retired ones: what was sent for them
     can still be answered.
     """
 
@@ -39,6 +39,7 @@ class BrandBook:
     by_id: Mapping[int, AppliedBrand] = field(default_factory=dict)
     by_number: Mapping[str, AppliedBrand] = field(default_factory=dict)
     by_service: Mapping[str, AppliedBrand] = field(default_factory=dict)
+    by_domain: Mapping[str, AppliedBrand] = field(default_factory=dict)
 
     @classmethod
     def of(cls, brands: Iterable[AppliedBrand], masters: Sequence[bytes]) -> Self:
@@ -50,6 +51,7 @@ class BrandBook:
             by_id={one.brand_id: one for one in ordered},
             by_number={number: one for one in ordered for number in one.brand.numbers},
             by_service={sid: one for one in ordered for sid in one.brand.messaging_services},
+            by_domain={domain: one for one in ordered for domain in one.brand.domains},
         )
 
     def get(self, slug: str) -> AppliedBrand:

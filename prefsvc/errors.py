@@ -513,3 +513,9 @@ class CaseResolved(Refusal):
     """This case is resolved with another cause; write what there is to add into a note."""
 
     code = "case_resolved"
+
+
+class MessageUnreadable(Refusal):
+    """This file cannot be read; give raw messages as they were sent, or - for standard input."""
+
+    code = "message_unreadable"

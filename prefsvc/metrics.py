@@ -12,6 +12,11 @@ MISSED_OPT_OUTS = Counter(
     "Opt-outs that reached us only as an error of the provider, by brand and code.",
     ["brand", "code"],
 )
+MAILS = Counter(
+    "prefsvc_mails_total",
+    "Mails taken, by outcome: opt_out, complaint, undeliverable, ask, ignored, or fault.",
+    ["outcome"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

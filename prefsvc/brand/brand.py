@@ -12,6 +12,7 @@ from typing import Final, Self
 from prefsvc.address import CHANNELS, Channel
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail import MailSettings
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import Doubtful, SmsSettings
@@ -29,12 +30,14 @@ _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 
 _KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
     ("email", "domains"),
+    ("email", "mail"),
     ("sms", "numbers"),
     ("sms", "messaging_services"),
     ("sms", "sms"),
 )
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
+_PLAIN_MAIL: Final = MailSettings()
 _PLAIN_SMS: Final = SmsSettings()
 
 
@@ -52,6 +55,7 @@ class Brand:
     page: Page = _PLAIN_PAGE
     channels: tuple[Channel, ...]
     domains: tuple[str, ...] = ()
+    mail: MailSettings = _PLAIN_MAIL
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
     sms: SmsSettings = _PLAIN_SMS
@@ -86,6 +90,7 @@ class Brand:
         support = Support.read(table.table("support"))
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
+        domains = _sorted(table, "domains", kinds.domain)
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
             name=name,
@@ -96,7 +101,8 @@ class Brand:
             support=support,
             page=Page.read(table.table("page")),
             channels=in_order(channels),
-            domains=_sorted(table, "domains", kinds.domain),
+            domains=domains,
+            mail=MailSettings.read(table.table("mail"), domains=domains),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
             sms=SmsSettings.read(
@@ -126,6 +132,7 @@ class Brand:
                 "page": self.page.to_document(),
                 "channels": list(self.channels),
                 "domains": list(self.domains),
+                "mail": self.mail.to_document() if "email" in self.channels else None,
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
                 "sms": self.sms.to_document() if "sms" in self.channels else None,

@@ -23,14 +23,19 @@ from email_validator import EmailNotValidError, validate_email
 from prefsvc.country import known_country
 from prefsvc.errors import InvalidAddress
 
-Channel = Literal["email", "sms", "post"]
+Channel = Literal["email", "sms", "whatsapp", "post"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
+Kind = Literal["email", "sms", "post"]
+"""What an address is; a phone number is called by the first channel that reached one."""
 
 LENGTH_MAX = 1024  # characters as written, octets in canonical form: more is no address
 BUCKET_COUNT = 64  # fixed at install: part of every stored key (DESIGN §7)
 ADDRESS_KEY_OCTETS = 16
 
 _CHANNELS: Final[dict[str, Channel]] = {channel: channel for channel in CHANNELS}
+_KINDS: Final[dict[Channel, Kind]] = {
+    "email": "email", "sms": "sms", "whatsapp": "sms", "post": "post"
+}  # fmt: skip
 
 _UNSTORABLE = re.compile("[\0\ud800-\udfff]")  # PostgreSQL's text holds neither
 # Controls, and marks that only steer display or line breaking: they come along when an address is
@@ -52,7 +57,7 @@ class Address:
     @classmethod
     def for_opt_out(cls, channel: Channel, text: str) -> Self:
         """Read an address to suppress; refuse only what cannot be stored or could reach nobody."""
-        canonical, as_written = _READERS[channel](_cleaned(text))
+        canonical, as_written = _READERS[kind_of(channel)](_cleaned(text))
         if len(canonical.encode()) > LENGTH_MAX:
             raise InvalidAddress
         return cls(channel, canonical, as_written)
@@ -63,7 +68,7 @@ class Address:
         address = cls.for_opt_out(channel, text)
         if channel == "email":
             _require_email_syntax(_cleaned(text))
-        elif channel == "sms":
+        elif kind_of(channel) == "sms":
             _require_possible_number(address.canonical)
         return address
 
@@ -80,17 +85,27 @@ class Address:
     @property
     def country(self) -> str | None:
         """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
-        return _country_of(self.canonical) if self.channel == "sms" else None
+        return _country_of(self.canonical) if kind_of(self.channel) == "sms" else None
 
     @property
     def masked(self) -> str:
         """The address for a page: enough for its owner to know it, too little for another."""
-        return _MASKS[self.channel](self.canonical)
+        return _MASKS[kind_of(self.channel)](self.canonical)
 
 
 def parse_channel(text: str) -> Channel:
     """Read a channel back from the database."""
     return _CHANNELS[text]
+
+
+def kind_of(channel: Channel) -> Kind:
+    """Tell what addresses on a channel are: WhatsApp's are phone numbers (RULES S-31)."""
+    return _KINDS[channel]
+
+
+def channels_reaching(kind: Kind) -> tuple[Channel, ...]:
+    """Return every channel on which addresses of a kind are reached."""
+    return tuple(channel for channel in CHANNELS if _KINDS[channel] == kind)
 
 
 def sha256_of(canonical: str) -> bytes:
@@ -99,10 +114,13 @@ def sha256_of(canonical: str) -> bytes:
 
 
 def address_key(pepper: bytes, channel: Channel, sha256: bytes) -> bytes:
-    """Derive the key that rows are matched by; useless to a thief without the pepper (P-02)."""
+    """Derive the key that rows are matched by; useless to a thief without the pepper (P-02).
+
+    A phone number has one, whichever channel it is reached on (S-31).
+    """
     if not pepper or len(sha256) != hashlib.sha256().digest_size:
         raise ValueError("an address key needs a pepper and a SHA-256")
-    keyed = hmac.digest(pepper, channel.encode() + b"\0" + sha256, "sha256")
+    keyed = hmac.digest(pepper, kind_of(channel).encode() + b"\0" + sha256, "sha256")
     return keyed[:ADDRESS_KEY_OCTETS]
 
 
@@ -339,9 +357,9 @@ def _masked_postal_key(canonical: str) -> str:
     return f"•••{hint}"
 
 
-_READERS: Final[dict[Channel, Callable[[str], tuple[str, str]]]] = {
+_READERS: Final[dict[Kind, Callable[[str], tuple[str, str]]]] = {
     "email": _email, "sms": _phone, "post": _postal_key
 }  # fmt: skip
-_MASKS: Final[dict[Channel, Callable[[str], str]]] = {
+_MASKS: Final[dict[Kind, Callable[[str], str]]] = {
     "email": _masked_email, "sms": _masked_phone, "post": _masked_postal_key
 }  # fmt: skip

@@ -16,6 +16,8 @@ from prefsvc.db.connection import Clock, Database, PlainConnection, connect, sin
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import BrandRefusal, DatabaseUnreachable
+from prefsvc.mail_events.certificates import SNS, Sns
+from prefsvc.mail_events.webhook import post_mail_events
 from prefsvc.settings import Settings
 from prefsvc.sms.routes import SMS_ROUTES
 from prefsvc.vault import Vault
@@ -25,6 +27,8 @@ from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
 
 log = structlog.get_logger()
+
+MAIL_ROUTES = [web.post("/hooks/mail/{provider}/{source}", post_mail_events)]
 
 _UNREACHABLE = (
     *AWAY,
@@ -86,7 +90,8 @@ def build(service: Service) -> web.Application:
     """Return the application; its loops run while it does."""
     app = web.Application(middlewares=[requests, problems, time_limit])
     app[SERVICE] = service
-    app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES])
+    app[SNS] = Sns()
+    app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES, *MAIL_ROUTES])
     app.cleanup_ctx.append(_loops)
     app.on_shutdown.append(_let_go)
     app.on_response_prepare.append(sign)

@@ -150,6 +150,12 @@ def _count_said(said: Said | None) -> None:
         count([said.act], [said.recorded])
 
 
+def only_header(request: web.Request, name: str) -> str | None:
+    """Return a header that came once; of several, nobody can say which one the caller sent."""
+    values = request.headers.getall(name, [])
+    return values[0] if len(values) == 1 else None
+
+
 async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
     """Read a body within its limits of size and time, or refuse it."""
     if (request.content_length or 0) > bytes_max:

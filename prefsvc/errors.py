@@ -519,3 +519,33 @@ class MessageUnreadable(Refusal):
     """This file cannot be read; give raw messages as they were sent, or - for standard input."""
 
     code = "message_unreadable"
+
+
+class UnknownMailEventSource(Refusal):
+    """No brand has this source of mail events; add it to the brand's file and apply it."""
+
+    code = "unknown_mail_event_source"
+
+
+class MailEventSecretMissing(Refusal):
+    """This source has no usable secret here; add it to PREFSVC_MAIL_EVENT_SECRETS and restart."""
+
+    code = "mail_event_secret_missing"
+
+
+class UnsignedMailEvents(Refusal):
+    """The signature is missing, too old, used before, or not this source's; check its secret."""
+
+    code = "unsigned_mail_events"
+
+
+class WrongMailEventCredentials(Refusal):
+    """Post with the user name and password, or the bearer token, that this source has here."""
+
+    code = "wrong_mail_event_credentials"
+
+
+class SnsUnreachable(Refusal):
+    """Amazon SNS could not be asked to prove or confirm this; nothing was recorded. Try again."""
+
+    code = "sns_unreachable"

@@ -19,8 +19,9 @@ from typing import Final, Literal, Self
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
-Channel = Literal["email", "sms", "post"]
-_CHANNELS: Final[tuple[Channel, ...]] = ("email", "sms", "post")  # their order is in every token
+Channel = Literal["email", "sms", "post", "whatsapp"]
+# Their order is in every token.
+_CHANNELS: Final[tuple[Channel, ...]] = ("email", "sms", "post", "whatsapp")
 
 KEY_ID_OCTETS = 3
 SECRET_OCTETS = (32, 64)  # AES-SIV with AES-128 or AES-256
@@ -92,7 +93,7 @@ class Link:
     def __post_init__(self) -> None:
         """Refuse what would not fit into a token."""
         if self.channel not in _CHANNELS:
-            raise ValueError("the channel of a link is email, sms or post")
+            raise ValueError("the channel of a link is email, sms, post or whatsapp")
         _require_octets("address", self.address, ADDRESS_OCTETS_MAX)
         for name, text, limit in (
             ("topic", self.topic, TOPIC_OCTETS_MAX),

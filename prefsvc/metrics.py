@@ -17,6 +17,12 @@ MAILS = Counter(
     "Mails taken, by outcome: opt_out, complaint, undeliverable, ask, ignored, or fault.",
     ["outcome"],
 )
+MAIL_EVENTS = Counter(
+    "prefsvc_mail_events_total",
+    "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "
+    "bounce_soft, resubscribe, other, or unreadable.",
+    ["provider", "kind"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

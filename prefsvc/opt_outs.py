@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
-from prefsvc import honour, ledger
+from prefsvc import honour, ledger, reach
+from prefsvc.address import Channel, parse_channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
@@ -75,7 +76,16 @@ class Recorded:
 
 
 async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
-    """Record opt-outs; each suppresses at once. Saying it again keeps the first deadline."""
+    """Record opt-outs; each suppresses at once. Saying it again keeps the first deadline.
+
+    What is said about more than a channel is recorded on each that reaches the address
+    (prefsvc/reach.py); what is returned is one for each act that was given.
+    """
+    return (await _write(tx, vault, "opt_out", _reaching("opt_out", acts)))[: len(acts)]
+
+
+async def record_here(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
+    """Record opt-outs on their own channels alone, because on others they stand already."""
     return await _write(tx, vault, "opt_out", acts)
 
 
@@ -83,15 +93,16 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """Record opt-ins.
 
     One lifts the suppression of exactly its scope and reason, and only if it is the person's own
-    later word (suppression.LIFTING_SOURCES); otherwise it is recorded and lifts nothing.
+    later word (suppression.LIFTING_SOURCES); otherwise it is recorded and lifts nothing. It reaches
+    the channels that an opt-out of its scope does.
     """
-    return await _write(tx, vault, "opt_in", acts)
+    return (await _write(tx, vault, "opt_in", _reaching("opt_in", acts)))[: len(acts)]
 
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 """A moment before this is a fault of some clock; near the year 1 no deadline can be counted."""
 
-Slot = tuple[Place, bytes, Scope, Reason]
+Slot = tuple[Place, bytes, Channel, Scope, Reason]
 
 
 @dataclass(slots=True)
@@ -117,6 +128,29 @@ async def _write(tx: Tx, vault: Vault, kind: ActKind, acts: Sequence[Act]) -> li
     return recorded
 
 
+def _reaching(kind: ActKind, given: Sequence[Act]) -> list[Act]:
+    """Return these acts and, after them, the same on the further channels that they reach.
+
+    Those given come first: what is said of both channels at once is then new on both.
+    """
+    return [*given, *(one for act in given for one in _elsewhere(kind, act))]
+
+
+def _elsewhere(kind: ActKind, act: Act) -> list[Act]:
+    """Return the act as it is recorded on the further channels that it reaches."""
+    said_on = act.recipient.channel
+    said = reach.Said(kind, said_on, act.scope.kind, act.reason, act.source)
+    return [
+        replace(
+            act,
+            recipient=act.recipient.on(channel),
+            evidence={"said_on": said_on} | act.evidence,
+            idempotency_key=act.idempotency_key and f"{act.idempotency_key}:{channel}",
+        )
+        for channel in reach.further_channels(said, act.brand.brand.channels)
+    ]
+
+
 async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> None:
     bucket, brand_id = place
     keys = sorted({act.recipient.address_key for act in acts})
@@ -129,7 +163,8 @@ async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> Non
             row.deadline_at,
             row.event_id,
         )
-        draft.states[place, row.address_key, state.scope, state.reason] = state
+        channel = parse_channel(row.channel)
+        draft.states[place, row.address_key, channel, state.scope, state.reason] = state
     requests = sorted({act.idempotency_key for act in acts if act.idempotency_key})
     if not requests:
         return
@@ -151,7 +186,8 @@ def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
     """Decide one act against everything read and said so far."""
     if act.idempotency_key and (known := draft.recorded.get((act.place, act.idempotency_key))):
         return replace(known, is_new=False)
-    slot = (act.place, act.recipient.address_key, act.scope, act.reason)
+    recipient = act.recipient
+    slot = (act.place, recipient.address_key, recipient.channel, act.scope, act.reason)
     standing = draft.states.get(slot)
     moments = _moments(tx, act, standing)
     said, explained = _said(tx, kind, act, moments)
@@ -259,22 +295,22 @@ async def _store(tx: Tx, vault: Vault, draft: _Draft, acts: Sequence[Act]) -> No
     await queries.set_states(
         tx.conn,
         rows=[
-            _set_state(slot, draft.states[slot], draft.entries[number], positions[number])
+            _set_state(slot, draft.states[slot], positions[number])
             for slot, number in sorted(draft.changed.items(), key=lambda item: item[0])
         ],
     )
 
 
-def _set_state(slot: Slot, state: State, entry: Entry, position: int) -> queries.SetStatesIn:
-    (bucket, brand_id), key, scope, reason = slot
+def _set_state(slot: Slot, state: State, position: int) -> queries.SetStatesIn:
+    (bucket, brand_id), key, channel, scope, reason = slot
     return queries.SetStatesIn(
         bucket=bucket,
         brand_id=brand_id,
         address_key=key,
+        channel=channel,
         scope=scope.kind,
         topic=scope.topic,
         reason=reason,
-        channel=entry.channel,
         active=state.active,
         said_at=state.said_at,
         deadline_at=state.deadline_at,

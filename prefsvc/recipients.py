@@ -1,9 +1,9 @@
 """Recipients: an address with its key, and storing it the first time it is seen."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from prefsvc.address import Address, Channel, address_key, bucket_of
+from prefsvc.address import Address, Channel, address_key, bucket_of, kind_of
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.vault import PEPPER_VERSION, Vault
@@ -22,6 +22,11 @@ class Recipient:
         """Key an address."""
         key = address_key(vault.pepper, address.channel, address.sha256)
         return cls(key, address.channel, address)
+
+    def on(self, channel: Channel) -> "Recipient":
+        """Return the same person on another channel that reaches the same address (S-31)."""
+        address = replace(self.address, channel=channel) if self.address else None
+        return Recipient(self.address_key, channel, address)
 
     @property
     def country(self) -> str | None:
@@ -51,7 +56,7 @@ def _address(tx: Tx, recipient: Recipient, address: Address) -> queries.EnsureAd
     return queries.EnsureAddressesIn(
         bucket=recipient.bucket,
         address_key=recipient.address_key,
-        channel=recipient.channel,
+        channel=kind_of(recipient.channel),
         canonical=address.canonical,
         as_written=None if address.as_written == address.canonical else address.as_written,
         sealed_sha256=None,

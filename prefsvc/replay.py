@@ -14,7 +14,8 @@ from prefsvc.suppression import (
     parse_reason,
 )
 
-Slot: TypeAlias = tuple[bytes, Scope, Reason]
+Slot: TypeAlias = tuple[bytes, str, Scope, Reason]
+"""What a suppression is about: an address, a channel, a scope and a reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +23,6 @@ class Consequence:
     """A suppression as the ledger has it follow, from the row at this position."""
 
     state: State
-    channel: str
     position: int
 
 
@@ -31,22 +31,22 @@ Followed: TypeAlias = dict[Slot, Consequence]
 
 def replay(followed: Followed, row: LedgerRow) -> None:
     """Say what follows from one more row."""
-    slot = read_slot(row.address_key, row.scope, row.topic, row.reason)
+    slot = read_slot(row.address_key, row.channel, row.scope, row.topic, row.reason)
     if slot is None or row.act not in {"opt_out", "opt_in"}:
         return  # Such a row's seal has told already.
-    _, scope, reason = slot
+    _, _, scope, reason = slot
     kind = parse_act(row.act)
     said_at = min(row.sent_at or row.received_at, row.received_at)
     said = State(scope, reason, kind == "opt_out", said_at, row.deadline_at, row.event_id)
     standing = followed[slot].state if slot in followed else None
     _, state = decide(kind, standing, said, may_lift=row.source in LIFTING_SOURCES)
     if state is not None and state is not standing:
-        followed[slot] = Consequence(state, row.channel, row.position)
+        followed[slot] = Consequence(state, row.position)
 
 
-def read_slot(address_key: bytes, scope: str, topic: str, reason: str) -> Slot | None:
+def read_slot(address_key: bytes, channel: str, scope: str, topic: str, reason: str) -> Slot | None:
     """Read what a stored row is about; None for words that prefsvc never writes."""
     try:
-        return (address_key, Scope.parse(scope, topic), parse_reason(reason))
+        return (address_key, channel, Scope.parse(scope, topic), parse_reason(reason))
     except (KeyError, ValueError):
         return None

@@ -33,6 +33,7 @@ State = Literal["open", "stop", "dismissed"]
 OURSELVES: Final = "prefsvc"
 _BUCKET_BITS: Final = 0x3F
 _STATE_AFTER: Final[dict[Choice, State]] = {"stop": "stop", "dismiss": "dismissed"}
+_OF_A_CHANNEL: Final = Scope("channel")
 _STATES: Final[dict[str, State]] = {"open": "open", "stop": "stop", "dismissed": "dismissed"}
 
 
@@ -40,7 +41,8 @@ _STATES: Final[dict[str, State]] = {"open": "open", "stop": "stop", "dismissed":
 class Doubt:
     """A reply that may mean stop: who wrote what, and how it was read.
 
-    `message_id` names the message, so that a retry of it is no second doubt.
+    `message_id` names the message, so that a retry of it is no second doubt. `scope` is what a stop
+    on its network stops.
     """
 
     brand: AppliedBrand
@@ -48,6 +50,7 @@ class Doubt:
     message_id: str
     reading: Decision
     evidence: Evidence
+    scope: Scope = _OF_A_CHANNEL
 
     @property
     def review_id(self) -> UUID:
@@ -75,6 +78,11 @@ class Review:
     decided_at: datetime | None
     decided_by: str | None
     note: str | None
+
+    @property
+    def stops(self) -> Scope:
+        """Return what it stops if it is a stop; reviews once did not say: then, the channel."""
+        return Scope.parse(self.reading.get("stops") or _OF_A_CHANNEL.kind, "")
 
     def due_at(self, age: timedelta) -> datetime | None:
         """Return when it is a stop by itself; None where it is decided."""
@@ -122,7 +130,7 @@ async def open_review(tx: Tx, vault: Vault, doubt: Doubt) -> Said | None:
         address_key=doubt.recipient.address_key,
         channel=doubt.recipient.channel,
         asked_at=tx.now,
-        decision=_reading(doubt.reading),
+        decision=_reading(doubt),
         evidence=storable(doubt.evidence),
         opt_out_id=said.recorded.event_id if said else None,
     )
@@ -134,15 +142,22 @@ def _suppresses(doubt: Doubt) -> bool:
 
 
 async def _suppress(tx: Tx, vault: Vault, doubt: Doubt) -> Said:
-    evidence = doubt.evidence | _reading(doubt.reading)
-    return await _record(tx, vault, _act(doubt.brand, doubt.recipient, doubt.review_id, evidence))
+    evidence = doubt.evidence | _reading(doubt)
+    act = _act(doubt.brand, doubt.recipient, doubt.review_id, doubt.scope, evidence)
+    return await _record(tx, vault, act)
 
 
-def _act(brand: AppliedBrand, recipient: Recipient, review_id: UUID, evidence: Evidence) -> Act:
+def _act(
+    brand: AppliedBrand,
+    recipient: Recipient,
+    review_id: UUID,
+    scope: Scope,
+    evidence: Evidence,
+) -> Act:
     return Act(
         brand,
         recipient,
-        Scope("channel"),
+        scope,
         "sms_reply",
         evidence | {"intent": "ask", "inferred": True, "review_id": str(review_id)},
         idempotency_key=f"review:{review_id}",
@@ -154,8 +169,14 @@ async def _record(tx: Tx, vault: Vault, act: Act) -> Said:
     return Said(act, recorded)
 
 
-def _reading(reading: Decision) -> dict[str, str | None]:
-    return {"rule": reading.rule, "language": reading.language, "scope": reading.scope}
+def _reading(doubt: Doubt) -> dict[str, str | None]:
+    read = doubt.reading
+    return {
+        "rule": read.rule,
+        "language": read.language,
+        "scope": read.scope,
+        "stops": doubt.scope.kind,
+    }
 
 
 async def decide(
@@ -191,7 +212,7 @@ async def _confirm(
     tx: Tx, vault: Vault, brand: AppliedBrand, review: Review, answer: Answer
 ) -> Said:
     evidence = review.evidence | review.reading | {"decided": asdict(answer)}
-    act = _act(brand, review.recipient, review.review_id, evidence)
+    act = _act(brand, review.recipient, review.review_id, review.stops, evidence)
     # The deadline runs from the person's words, not from our decision.
     return await _record(tx, vault, replace(act, received_at=review.asked_at))
 

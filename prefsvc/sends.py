@@ -13,7 +13,6 @@ from uuid import UUID
 
 from prefsvc import mailings, suppressions, violations
 from prefsvc.address import bucket_of, by_bucket
-from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import Refusal, SentInTheFuture, UnknownMailing, UnknownTopic
@@ -83,7 +82,7 @@ async def add(
     """
     read = await _read(tx, report, lines, latest)
     messages = [one for one in read if isinstance(one, _Message)]
-    histories = await _histories(tx, report.brand, {one.address_key for one in messages})
+    histories = await _histories(tx, report, {one.address_key for one in messages})
     verdicts = await _judged(messages, histories)
     case_of = await _keep_violations(tx, report, messages, verdicts, histories)
     judged = iter(Judged(verdict, case_of.get(number)) for number, verdict in enumerate(verdicts))
@@ -174,17 +173,18 @@ async def _judged(
     return verdicts
 
 
-async def _histories(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, History]:
+async def _histories(tx: Tx, report: Report, keys: Iterable[bytes]) -> dict[bytes, History]:
     """Read what these addresses said; most of a list never said anything, and cost a look."""
+    brand_id, channel = report.brand.brand_id, report.sender.channel
     said: dict[bytes, list[Said]] = defaultdict(list)
     for bucket, wanted in by_bucket(keys).items():
         spoke = await queries.ever_suppressed(
-            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=wanted
+            tx.conn, bucket=bucket, brand_id=brand_id, address_keys=wanted, channel=channel
         )
         if not spoke:
             continue
         for row in await queries.histories(
-            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=spoke
+            tx.conn, bucket=bucket, brand_id=brand_id, address_keys=spoke, channel=channel
         ):
             said[row.address_key].append(_said(row))
     return {key: History.of(every) for key, every in said.items()}

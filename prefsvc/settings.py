@@ -4,9 +4,9 @@ import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 Positive = Annotated[int, Field(gt=0)]
@@ -88,6 +88,9 @@ class Settings(BaseSettings):
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
     so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
+    mail_event_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """What proves mail providers' webhooks, as `source:secret`, separated by commas; also a file of
+    that name. What the secret is depends on the provider (docs/mail-events.md)."""
 
     # Limits.
     body_bytes_max: Positive = 1 << 20
@@ -98,6 +101,16 @@ class Settings(BaseSettings):
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
     twilio_body_bytes_max: Positive = 64 << 10
     """The largest Twilio webhook body."""
+    mail_event_body_bytes_max: Positive = 8 << 20
+    """The largest webhook body of a mail provider."""
+    mail_events_per_post_max: Positive = 10_000
+    """The most events that one post of a mail provider may carry."""
+    mail_event_age_hours_max: Positive = 48
+    """How old the signature of a mail provider may be; what is older counts as a replay."""
+    sns_document_bytes_max: Positive = 64 << 10
+    """The largest answer that is read from Amazon SNS: a signing certificate."""
+    sns_certificates_max: Positive = 16
+    """How many signing certificates of Amazon SNS are kept in memory."""
     header_bytes_max: Positive = 8190
     """The longest request line, and the longest header."""
     body_read_timeout_seconds: Seconds = 20
@@ -224,7 +237,11 @@ class Settings(BaseSettings):
     """The least severe event that is logged."""
 
     @field_validator(
-        "twilio_auth_tokens", "delivery_schedule_seconds", "outward_networks_allowed", mode="before"
+        "twilio_auth_tokens",
+        "mail_event_secrets",
+        "delivery_schedule_seconds",
+        "outward_networks_allowed",
+        mode="before",
     )
     @classmethod
     def _commas(cls, value: Any) -> Any:
@@ -241,6 +258,13 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
 
+    @model_validator(mode="after")
+    def _remembers_as_long_as_it_believes(self) -> Self:
+        # A signature is recognised as used for as long as answers are kept.
+        if self.mail_event_age_hours_max >= self.idempotency_hours:
+            raise ValueError("mail_event_age_hours_max must be less than idempotency_hours")
+        return self
+
     @property
     def origin(self) -> str:
         """Return the public URL without a trailing slash."""
@@ -256,6 +280,11 @@ class Settings(BaseSettings):
     def idempotency_age(self) -> timedelta:
         """Return for how long an idempotent answer is kept."""
         return timedelta(hours=self.idempotency_hours)
+
+    @property
+    def mail_event_age(self) -> timedelta:
+        """Return for how long the signature of a mail provider is believed."""
+        return timedelta(hours=self.mail_event_age_hours_max)
 
     @property
     def review_age(self) -> timedelta:

@@ -41,17 +41,19 @@ LIFTING_SOURCES = frozenset(
     {"confirmation", "in_store", "letter", "phone", "preference_centre", "sms_reply", "undo"}
 )
 """Where a person's own later word can come from. A purchase, a form that may have been filled in
-for something else, an import or a sync records an opt-in and lifts nothing (RULES P-08)."""
+for something else, an import or a provider's event records an opt-in and lifts nothing (RULES
+P-08)."""
 
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "provider_block", "registration", "sms_reply",
+        "one_click", "phone", "preference_centre", "provider_block", "provider_event",
+        "registration", "sms_reply",
     }
 )  # fmt: skip
 SAME_WORD = timedelta(minutes=1)
 """An opt-out repeated so soon is the same word: a retry, a double click."""
-OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "purchase", "registration"}
+OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "provider_event", "purchase", "registration"}
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -65,20 +65,26 @@ def question(
 
 
 async def check(
-    tx: Tx, brand: AppliedBrand, keys: Sequence[bytes], asked: Question
+    tx: Tx, brand: AppliedBrand, channel: Channel, keys: Sequence[bytes], asked: Question
 ) -> dict[bytes, State]:
-    """Return, for each address key that nothing may be sent to, what forbids it."""
-    states = await _active(tx, brand, keys)
+    """Return, for each address key that nothing may be sent to on a channel, what forbids it."""
+    states = await _active(tx, brand, channel, keys)
     found = {key: obstacle(states[key], asked) for key in states}
     return {key: state for key, state in found.items() if state}
 
 
-async def _active(tx: Tx, brand: AppliedBrand, keys: Iterable[bytes]) -> dict[bytes, list[State]]:
+async def _active(
+    tx: Tx, brand: AppliedBrand, channel: Channel, keys: Iterable[bytes]
+) -> dict[bytes, list[State]]:
     states: dict[bytes, list[State]] = defaultdict(list)
     # Bucket by bucket: each statement reads one shard, and only as many index entries as addresses.
     for bucket, wanted in by_bucket(keys).items():
         rows = await queries.active_suppressions(
-            tx.conn, bucket=bucket, brand_id=brand.brand_id, address_keys=wanted
+            tx.conn,
+            bucket=bucket,
+            brand_id=brand.brand_id,
+            address_keys=wanted,
+            channel=channel,
         )
         for row in rows:
             states[row.address_key].append(_active_state(row))

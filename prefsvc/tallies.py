@@ -145,14 +145,24 @@ async def make(tx: Tx, reached: Reached) -> int:
         place, complete = (head.bucket, head.brand_id), head.position // BLOCK_POSITIONS
         if complete <= reached.blocks.get(place, 0) or made >= BLOCKS_A_ROUND:
             continue
-        last = await queries.last_tally(tx.conn, bucket=head.bucket, brand_id=head.brand_id)
-        first = 0 if last is None else last + 1
+        # A process that does not know a channel yet leaves it out: that block is made again.
+        first = min(await _ends(tx, place))
         end = min(complete, first + BLOCKS_A_ROUND - made)
         await _keep(tx, place, range(first, end))
         made += max(0, end - first)
         done[place] = end
     reached.blocks |= done
     return made
+
+
+async def _ends(tx: Tx, place: Place) -> list[int]:
+    """Return for each channel the block that its tallies end before."""
+    bucket, brand_id = place
+    lasts = [
+        await queries.last_tally(tx.conn, bucket=bucket, brand_id=brand_id, channel=channel)
+        for channel in CHANNELS
+    ]
+    return [0 if last is None else last + 1 for last in lasts]
 
 
 async def _keep(tx: Tx, place: Place, blocks: range) -> None:
@@ -190,8 +200,7 @@ async def _counted(tx: Tx, place: Place, blocks: range) -> dict[tuple[int, str],
 async def wrong(tx: Tx, place: Place, head: int) -> list[str]:
     """Say which tallies of a brand and bucket are not what the ledger says, or left one out."""
     bucket, brand_id = place
-    last = await queries.last_tally(tx.conn, bucket=bucket, brand_id=brand_id)
-    end = 0 if last is None else last + 1
+    end = max(await _ends(tx, place))
     found: list[str] = []
     for first in range(0, end, PAGE_BLOCKS):
         blocks = range(first, min(end, first + PAGE_BLOCKS))

@@ -26,6 +26,7 @@ from prefsvc.settings import Settings
 PEPPER_VERSION = 1
 SECRET_BYTES = {"pepper": 32, "token_keys": 32, "sealing_key": 64, "ledger_key": 32}
 DEMO_TWILIO_FILE = "twilio_auth_token"
+MAIL_EVENTS_FILE = "mail_event_secrets"
 _OF_ENDPOINTS: Final = b"prefsvc endpoint secret v1"
 
 
@@ -41,6 +42,8 @@ class Vault:
     nonce_key: bytes
     twilio_tokens: tuple[tuple[str, str], ...]
     """(account SID or "", auth token) pairs; "" is any account."""
+    mail_event_secrets: tuple[tuple[str, str], ...] = ()
+    """(source, secret) pairs; of several for one source, each is good."""
 
     @property
     def public_key(self) -> Ed25519PublicKey:
@@ -77,6 +80,10 @@ class Vault:
         """Return the auth tokens that may sign for an account (RULES S-10)."""
         return [token for account, token in self.twilio_tokens if account in {"", account_sid}]
 
+    def mail_event_secrets_for(self, source: str) -> list[str]:
+        """Return the secrets that may prove a mail provider's webhook."""
+        return [secret for name, secret in self.mail_event_secrets if name == source]
+
 
 def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
     """Read the secrets, making those that are missing where that is safe."""
@@ -89,10 +96,12 @@ def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
         text = given.get_secret_value() if given else _read(folder / name)
         return _decoded(name, text.replace(",", "\n").split())
 
-    return _vault(secret, _twilio_tokens(settings))
+    return _vault(secret, _twilio_tokens(settings), _mail_event_secrets(settings))
 
 
-def _vault(secret: Callable[[str], list[bytes]], twilio_tokens: list[str]) -> Vault:
+def _vault(
+    secret: Callable[[str], list[bytes]], twilio_tokens: list[str], mail_event_secrets: list[str]
+) -> Vault:
     [pepper], [sealing_key], [ledger_key] = (
         secret("pepper"),
         secret("sealing_key"),
@@ -108,6 +117,7 @@ def _vault(secret: Callable[[str], list[bytes]], twilio_tokens: list[str]) -> Va
         ),
         nonce_key=_derive(ledger_key, b"prefsvc page nonce v1"),
         twilio_tokens=tuple(_account_and_token(token) for token in twilio_tokens),
+        mail_event_secrets=tuple(_source_and_secret(text) for text in mail_event_secrets),
     )
 
 
@@ -160,6 +170,23 @@ def _twilio_tokens(settings: Settings) -> list[str]:
         return [token.get_secret_value() for token in settings.twilio_auth_tokens]
     path = settings.secrets_folder / DEMO_TWILIO_FILE
     return _read(path).replace(",", "\n").split() if path.is_file() else []
+
+
+def _mail_event_secrets(settings: Settings) -> list[str]:
+    if settings.mail_event_secrets:
+        return [secret.get_secret_value() for secret in settings.mail_event_secrets]
+    path = settings.secrets_folder / MAIL_EVENTS_FILE
+    return _read(path).replace(",", "\n").split() if path.is_file() else []
+
+
+def _source_and_secret(text: str) -> tuple[str, str]:
+    source, _, secret = text.partition(":")
+    if source and secret:
+        return (source, secret)
+    raise SecretUnreadable(
+        "Each of PREFSVC_MAIL_EVENT_SECRETS must be a source of a brand's file, a colon and its "
+        "secret; one is not."
+    )
 
 
 def _account_and_token(text: str) -> tuple[str, str]:

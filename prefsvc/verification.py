@@ -242,22 +242,23 @@ async def _verify_states(tx: Tx, walk: _Walk, findings: Findings) -> None:
 
 def _is_expected(row: queries.StatePageRow, expected: Followed) -> bool:
     """Say whether a stored suppression is what follows, and strike it off."""
-    slot = read_slot(row.address_key, row.scope, row.topic, row.reason)
+    slot = read_slot(row.address_key, row.channel, row.scope, row.topic, row.reason)
     if slot is None:
         return False
-    _, scope, reason = slot
+    _, _, scope, reason = slot
     stored = State(scope, reason, row.active, row.said_at, row.deadline_at, row.event_id)
-    return expected.pop(slot, None) == Consequence(stored, row.channel, row.position)
+    return expected.pop(slot, None) == Consequence(stored, row.position)
 
 
 async def _states(tx: Tx, place: Place) -> AsyncIterator[queries.StatePageRow]:
     bucket, brand_id = place
-    key, scope, topic, reason = b"", "", "", ""
+    key, channel, scope, topic, reason = b"", "", "", "", ""
     while rows := await queries.state_page(
         tx.conn,
         bucket=bucket,
         brand_id=brand_id,
         address_key=key,
+        channel=channel,
         scope=scope,
         topic=topic,
         reason=reason,
@@ -266,7 +267,8 @@ async def _states(tx: Tx, place: Place) -> AsyncIterator[queries.StatePageRow]:
         for row in rows:
             yield row
         last = rows[-1]
-        key, scope, topic, reason = last.address_key, last.scope, last.topic, last.reason
+        key, channel = last.address_key, last.channel
+        scope, topic, reason = last.scope, last.topic, last.reason
 
 
 async def _verify_addresses(tx: Tx, vault: Vault, bucket: int, findings: Findings) -> None:

@@ -8,6 +8,7 @@
 --     idempotent_answer
 --     ledger_checkpoint
 --     preference_event
+--     reach_backlog
 --     review
 --     short_link
 --     suppression
@@ -290,12 +291,17 @@ CREATE TABLE prefsvc.preference_event (
     idempotency_key text,
     seal bytea NOT NULL,
     CONSTRAINT preference_event_act_is_known CHECK ((act = ANY (ARRAY['opt_out'::text, 'opt_in'::text, 'pause'::text, 'resume'::text, 'erase'::text, 'restrict'::text, 'unrestrict'::text]))),
-    CONSTRAINT preference_event_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text]))),
+    CONSTRAINT preference_event_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'post'::text]))),
     CONSTRAINT preference_event_effect_is_known CHECK ((effect = ANY (ARRAY['added'::text, 'lifted'::text, 'none'::text]))),
     CONSTRAINT preference_event_opt_out_has_a_deadline CHECK (((act <> 'opt_out'::text) OR (deadline_at IS NOT NULL))),
     CONSTRAINT preference_event_position_is_dense_from_1 CHECK (("position" > 0)),
     CONSTRAINT preference_event_scope_is_known CHECK ((scope = ANY (ARRAY['topic'::text, 'channel'::text, 'brand'::text, 'third_party_sharing'::text]))),
     CONSTRAINT preference_event_topic_only_in_topic_scope CHECK (((scope = 'topic'::text) = (topic <> ''::text)))
+);
+
+CREATE TABLE prefsvc.reach_backlog (
+    bucket smallint NOT NULL,
+    event_id uuid NOT NULL
 );
 
 CREATE TABLE prefsvc.review (
@@ -312,7 +318,7 @@ CREATE TABLE prefsvc.review (
     decided_at timestamp with time zone,
     decided_by text,
     note text,
-    CONSTRAINT review_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text]))),
+    CONSTRAINT review_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'post'::text]))),
     CONSTRAINT review_is_decided_by_somebody CHECK ((((state = 'open'::text) = (decided_at IS NULL)) AND ((state = 'open'::text) = (decided_by IS NULL)))),
     CONSTRAINT review_state_is_known CHECK ((state = ANY (ARRAY['open'::text, 'stop'::text, 'dismissed'::text]))),
     CONSTRAINT review_stop_has_an_opt_out CHECK (((state <> 'stop'::text) OR (opt_out_id IS NOT NULL)))
@@ -353,7 +359,7 @@ CREATE TABLE prefsvc.sender (
     acknowledged_at timestamp with time zone,
     CONSTRAINT sender_acknowledged_at_a_time CHECK (((acknowledged_at IS NULL) = (acknowledged_epoch IS NULL))),
     CONSTRAINT sender_acknowledges_every_bucket CHECK ((array_length(acknowledged, 1) = 64)),
-    CONSTRAINT sender_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'post'::text])))
+    CONSTRAINT sender_channel_is_known CHECK ((channel = ANY (ARRAY['email'::text, 'sms'::text, 'whatsapp'::text, 'post'::text])))
 );
 
 CREATE TABLE prefsvc.sender_watch (
@@ -477,6 +483,9 @@ ALTER TABLE ONLY prefsvc.mailing
 ALTER TABLE ONLY prefsvc.preference_event
     ADD CONSTRAINT preference_event_pkey PRIMARY KEY (bucket, brand_id, "position");
 
+ALTER TABLE ONLY prefsvc.reach_backlog
+    ADD CONSTRAINT reach_backlog_pkey PRIMARY KEY (bucket, event_id);
+
 ALTER TABLE ONLY prefsvc.review
     ADD CONSTRAINT review_pkey PRIMARY KEY (bucket, review_id);
 
@@ -499,7 +508,7 @@ ALTER TABLE ONLY prefsvc.short_link
     ADD CONSTRAINT short_link_pkey PRIMARY KEY (bucket, link_id);
 
 ALTER TABLE ONLY prefsvc.suppression
-    ADD CONSTRAINT suppression_pkey PRIMARY KEY (bucket, brand_id, address_key, scope, topic, reason);
+    ADD CONSTRAINT suppression_pkey PRIMARY KEY (bucket, brand_id, address_key, channel, scope, topic, reason);
 
 ALTER TABLE ONLY prefsvc.violation
     ADD CONSTRAINT violation_pkey PRIMARY KEY (bucket, violation_id);

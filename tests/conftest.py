@@ -22,7 +22,7 @@ hypothesis.settings.load_profile("prefsvc")
 
 TABLES = (
     "delivery_attempt", "delivery", "endpoint", "alarm", "sender_watch", "violation", "case_note",
-    "honour_case", "send_report", "mailing", "handover", "feed_tally", "review",
+    "honour_case", "send_report", "mailing", "handover", "feed_tally", "review", "reach_backlog",
     "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",
     "preference_event", "address", "feed_head", "api_key", "acknowledgement", "sender", "brand",
     "installation",

@@ -3,13 +3,17 @@
 from prefsvc.brand.brand import Brand
 from prefsvc.brand.changes import difference
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail_events import MAIL_PROVIDERS, MailEventSource, MailProvider
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.sms import ReplyKind, SmsSettings
 from prefsvc.brand.together import check_together
 from prefsvc.brand.topic import Topic
 
 __all__ = [
+    "MAIL_PROVIDERS",
     "Brand",
+    "MailEventSource",
+    "MailProvider",
     "Page",
     "ReplyKind",
     "SmsSettings",

@@ -6,13 +6,14 @@ passed over in silence.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
-from prefsvc.address import CHANNELS, Channel
+from prefsvc.address import CHANNELS, Channel, channels_reaching
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
 from prefsvc.brand.mail import MailSettings
+from prefsvc.brand.mail_events import MailEventSource, read_sources
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import Doubtful, SmsSettings
@@ -28,12 +29,14 @@ _LANGUAGES_MAX: Final = 40
 _TOPICS_MAX: Final = 200
 _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 
-_KEYS_OF_CHANNELS: Final[tuple[tuple[Channel, str], ...]] = (
-    ("email", "domains"),
-    ("email", "mail"),
-    ("sms", "numbers"),
-    ("sms", "messaging_services"),
-    ("sms", "sms"),
+_TEXTED: Final[tuple[Channel, ...]] = channels_reaching("sms")
+_CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
+    ("domains", ("email",)),
+    ("mail", ("email",)),
+    ("mail_events", ("email",)),
+    ("numbers", _TEXTED),
+    ("messaging_services", _TEXTED),
+    ("sms", _TEXTED),
 )
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
@@ -58,6 +61,7 @@ class Brand:
     mail: MailSettings = _PLAIN_MAIL
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
+    mail_events: tuple[MailEventSource, ...] = ()
     sms: SmsSettings = _PLAIN_SMS
     topics: tuple[Topic, ...] = ()
     promises: tuple[Promise, ...] = ()
@@ -91,6 +95,7 @@ class Brand:
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
         domains = _sorted(table, "domains", kinds.domain)
+        topics = _topics(table, languages[1:])
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
             name=name,
@@ -105,10 +110,11 @@ class Brand:
             mail=MailSettings.read(table.table("mail"), domains=domains),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
+            mail_events=read_sources(table, topics),
             sms=SmsSettings.read(
                 table.table("sms"), languages=languages, brand_name=name, contact=support.contact
             ),
-            topics=_topics(table, languages[1:]),
+            topics=topics,
             promises=read_promises(
                 table.named_tables("promises"), channels=channels, holidays=country
             ),
@@ -135,7 +141,8 @@ class Brand:
                 "mail": self.mail.to_document() if "email" in self.channels else None,
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
-                "sms": self.sms.to_document() if "sms" in self.channels else None,
+                "mail_events": [source.to_document() for source in self.mail_events],
+                "sms": self.sms.to_document() if _texted(self) else None,
                 "topics": [topic.to_document() for topic in self.topics],
                 "promises": to_documents(self.promises),
                 "rules": list(self.rules),
@@ -192,8 +199,15 @@ class Brand:
         return tuple(topic for topic in self.topics if channel in topic.channels)
 
     def promise(self, about: ChannelOrPurpose) -> Promise | None:
-        """Return what it promises for a channel, or for sharing with third parties."""
-        return next((one for one in self.promises if one.about == about), None)
+        """Return what it promises for a channel, or for sharing with third parties.
+
+        A message on WhatsApp is a text: without a promise of its own, that for texts counts.
+        """
+        found = next((one for one in self.promises if one.about == about), None)
+        if found is None and about == "whatsapp":
+            texts = self.promise("sms")
+            return texts and replace(texts, about=about)
+        return found
 
 
 def _sorted(table: Table, key: str, parse: Callable[[str], str]) -> tuple[str, ...]:
@@ -235,13 +249,22 @@ def _check_topics(brand: Brand, table: Table) -> None:
                 )
 
 
+def _texted(brand: Brand) -> list[Channel]:
+    """Return the channels on which the brand sends texts."""
+    return [channel for channel in _TEXTED if channel in brand.channels]
+
+
 def _check_senders(brand: Brand, table: Table) -> None:
-    for channel, key in _KEYS_OF_CHANNELS:
-        if channel not in brand.channels and key in table:
-            table.problem(f"is for the channel {channel}: add it to channels, or take it out", key)
-    if "sms" not in brand.channels:
-        return
-    if table.lacks("numbers") and table.lacks("messaging_services"):
-        table.problem("the channel sms needs numbers or messaging_services: STOP is known by them")
-    if not brand.support.contact and table.is_sound("support"):
-        table.problem("the channel sms needs a contact under [support]: HELP is answered with it")
+    for key, channels in _CHANNELS_OF_KEYS:
+        if key in table and not set(channels) & set(brand.channels):
+            which = " or ".join(channels)
+            table.problem(f"is for the channel {which}: add it to channels, or take it out", key)
+    for channel in _texted(brand)[:1]:
+        if table.lacks("numbers") and table.lacks("messaging_services"):
+            table.problem(
+                f"the channel {channel} needs numbers or messaging_services: STOP is known by them"
+            )
+        if not brand.support.contact and table.is_sound("support"):
+            table.problem(
+                f"the channel {channel} needs a contact under [support]: HELP is answered with it"
+            )

@@ -8,7 +8,7 @@ from prefsvc.errors import BrandRefusal
 
 
 def check_together(brands: Iterable[Brand]) -> None:
-    """Refuse brands that claim the same slug, domain, number or messaging service."""
+    """Refuse brands that claim the same slug, domain, number, messaging service or event source."""
     owners: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for brand in brands:
         for claim in _claims(brand):
@@ -27,3 +27,4 @@ def _claims(brand: Brand) -> Iterable[tuple[str, str]]:
     yield from (("domains", domain) for domain in brand.domains)
     yield from (("numbers", number) for number in brand.numbers)
     yield from (("messaging_services", service) for service in brand.messaging_services)
+    yield from (("mail_events", source.name) for source in brand.mail_events)

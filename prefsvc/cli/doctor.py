@@ -16,8 +16,15 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal
+from prefsvc.mail_events.proof import usable
 from prefsvc.settings import Settings
-from prefsvc.vault import DEMO_TWILIO_FILE, SECRET_BYTES, Vault, open_vault
+from prefsvc.vault import (
+    DEMO_TWILIO_FILE,
+    MAIL_EVENTS_FILE,
+    SECRET_BYTES,
+    Vault,
+    open_vault,
+)
 from prefsvc.web.problems import AWAY
 
 CLOCK_SECONDS_MAX = 5.0
@@ -61,7 +68,7 @@ def _here(settings: Settings) -> Iterator[Finding]:
         if settings.is_local or settings.origin.startswith("https://")
         else "set PREFSVC_PUBLIC_URL to the https:// address that the world uses",
     )
-    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, FIRST_KEY_FILE):
+    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, MAIL_EVENTS_FILE, FIRST_KEY_FILE):
         path = settings.secrets_folder / name
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(f"the secret {name} can be read by others", mend=f"chmod 600 '{path}'")
@@ -130,6 +137,7 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         ),
         Finding(f"{keys} API keys work", mend="" if keys else "run `prefsvc senders add`"),
         _twilio(settings, vault, book),
+        *_mail_events(vault, book),
     ]
 
 
@@ -141,3 +149,23 @@ def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
     if vault.twilio_tokens:
         return Finding(f"{text}, of which only the one for trials: Twilio's own texts are refused")
     return Finding(text, mend="set PREFSVC_TWILIO_AUTH_TOKENS, or every STOP is refused")
+
+
+def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:
+    """Look for sources of mail events that nothing can prove."""
+    for name, (brand, source) in sorted(book.by_mail_source.items()):
+        if brand.retired_at:
+            continue
+        text = f"{source.provider} tells of mail events at {name}"
+        if source.provider == "ses":
+            yield Finding(f"{text}, for its SNS topic")
+            continue
+        given = vault.mail_event_secrets_for(name)
+        can_prove = len(usable(source.provider, given)) == len(given) > 0
+        yield Finding(
+            text,
+            mend=""
+            if can_prove
+            else f"give PREFSVC_MAIL_EVENT_SECRETS a sound secret of {name}; until then its "
+            "unsubscribes are answered 503",
+        )

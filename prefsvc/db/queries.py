@@ -2394,6 +2394,52 @@ async def told_of(conn: Connection, *, feed_epoch: UUID, sender_id: UUID) -> Tol
     return ToldOfRow(*row) if row else None
 
 
+_UNREACHED = """\
+select e.bucket, e.brand_id, e.event_id, e.address_key, e.scope, e.topic, e.reason, e.source,
+    e.sent_at as "sent_at?", e.received_at, e.deadline ->> 'country' as "country?",
+    p.content as "evidence?", a.canonical as "canonical?"
+from reach_backlog as b
+join preference_event as e on e.bucket = b.bucket and e.event_id = b.event_id
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+order by e.bucket, e.brand_id, e.position
+limit $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class UnreachedRow:
+    """A row of unreached."""
+
+    bucket: int
+    brand_id: int
+    event_id: UUID
+    address_key: bytes
+    scope: str
+    topic: str
+    reason: str
+    source: str
+    sent_at: datetime | None
+    received_at: datetime
+    country: str | None
+    evidence: Json | None
+    canonical: str | None
+
+
+async def unreached(conn: Connection, *, size: int) -> list[UnreachedRow]:
+    """Read opt-outs from before WhatsApp was a channel that are to be recorded on it, with what proves them and, unless erased, the address."""
+    return [UnreachedRow(*row) for row in await conn.fetch(_UNREACHED, size)]
+
+
+_FORGET_REACHED = """\
+delete from reach_backlog
+where bucket = $1 and event_id = any($2::uuid[])"""
+
+
+async def forget_reached(conn: Connection, *, bucket: int, event_ids: list[UUID]) -> int:
+    """Strike off opt-outs of one bucket that are recorded on WhatsApp now."""
+    return affected(await conn.execute(_FORGET_REACHED, bucket, event_ids))
+
+
 _OPEN_REVIEW = """\
 insert into review (
     bucket, review_id, brand_id, address_key, channel, asked_at, decision, evidence, opt_out_id,
@@ -2848,14 +2894,18 @@ async def revoke_api_key(conn: Connection, *, now: datetime, api_key_id: str) ->
 _EVER_SUPPRESSED = """\
 select distinct address_key
 from suppression
-where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
+where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
+    and channel = $4"""
 
 
 async def ever_suppressed(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[bytes]:
-    """Say which of these addresses of one brand and bucket have, or had, a suppression."""
-    return [row[0] for row in await conn.fetch(_EVER_SUPPRESSED, bucket, brand_id, address_keys)]
+    """Say which of these addresses of one brand and bucket have, or had, a suppression on a channel."""
+    return [
+        row[0]
+        for row in await conn.fetch(_EVER_SUPPRESSED, bucket, brand_id, address_keys, channel)
+    ]
 
 
 _HISTORIES = """\
@@ -2863,7 +2913,7 @@ select address_key, position, event_id, act, scope, topic, reason, source, sent_
     received_at, deadline_at as "deadline_at?"
 from preference_event
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
-    and act in ('opt_out', 'opt_in')"""
+    and channel = $4 and act in ('opt_out', 'opt_in')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -2884,11 +2934,12 @@ class HistoriesRow:
 
 
 async def histories(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[HistoriesRow]:
-    """Read all that was said by these addresses of one brand and bucket."""
+    """Read all that was said by these addresses of one brand and bucket on a channel."""
     return [
-        HistoriesRow(*row) for row in await conn.fetch(_HISTORIES, bucket, brand_id, address_keys)
+        HistoriesRow(*row)
+        for row in await conn.fetch(_HISTORIES, bucket, brand_id, address_keys, channel)
     ]
 
 
@@ -3152,7 +3203,8 @@ async def ensure_addresses(conn: Connection, rows: Sequence[EnsureAddressesIn]) 
 
 
 _STATES = """\
-select address_key, scope, topic, reason, active, said_at, deadline_at as "deadline_at?", event_id
+select address_key, channel, scope, topic, reason, active, said_at,
+    deadline_at as "deadline_at?", event_id
 from suppression
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
 
@@ -3162,6 +3214,7 @@ class StatesRow:
     """A row of states."""
 
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
@@ -3182,7 +3235,7 @@ _ACTIVE_SUPPRESSIONS = """\
 select address_key, scope, topic, reason, said_at, deadline_at, event_id
 from suppression
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
-    and active"""
+    and channel = $4 and active"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -3199,25 +3252,25 @@ class ActiveSuppressionsRow:
 
 
 async def active_suppressions(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
 ) -> list[ActiveSuppressionsRow]:
-    """Read what suppresses these addresses of one brand and bucket now."""
+    """Read what suppresses these addresses of one brand and bucket now, on one channel."""
     return [
         ActiveSuppressionsRow(*row)
-        for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys)
+        for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys, channel)
     ]
 
 
 _SET_STATES = Batch(
     """\
 insert into suppression (
-    bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at, deadline_at,
+    bucket, brand_id, address_key, channel, scope, topic, reason, active, said_at, deadline_at,
     event_id, position
 )
 values """,
     """\
 
-on conflict (bucket, brand_id, address_key, scope, topic, reason) do update set
+on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do update set
     active = excluded.active,
     said_at = excluded.said_at,
     deadline_at = excluded.deadline_at,
@@ -3248,10 +3301,10 @@ class SetStatesIn:
     bucket: int
     brand_id: int
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
-    channel: str
     active: bool
     said_at: datetime
     deadline_at: datetime | None
@@ -3260,7 +3313,7 @@ class SetStatesIn:
 
 
 async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
-    """Set what follows now for these addresses, scopes and reasons."""
+    """Set what follows now for these addresses, channels, scopes and reasons."""
     for chunk in _SET_STATES.cut(rows):
         values = [
             value
@@ -3269,10 +3322,10 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
                 row.bucket,
                 row.brand_id,
                 row.address_key,
+                row.channel,
                 row.scope,
                 row.topic,
                 row.reason,
-                row.channel,
                 row.active,
                 row.said_at,
                 row.deadline_at,
@@ -3284,13 +3337,14 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
 
 
 _STATE_PAGE = """\
-select address_key, scope, topic, reason, channel, active, said_at, deadline_at as "deadline_at?",
+select address_key, channel, scope, topic, reason, active, said_at, deadline_at as "deadline_at?",
     event_id, position
 from suppression
 where bucket = $1 and brand_id = $2
-    and (address_key, scope, topic, reason) > ($3, $4, $5, $6)
-order by address_key, scope, topic, reason
-limit $7"""
+    and (address_key, channel, scope, topic, reason)
+        > ($3, $4, $5, $6, $7)
+order by address_key, channel, scope, topic, reason
+limit $8"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -3298,10 +3352,10 @@ class StatePageRow:
     """A row of state_page."""
 
     address_key: bytes
+    channel: str
     scope: str
     topic: str
     reason: str
-    channel: str
     active: bool
     said_at: datetime
     deadline_at: datetime | None
@@ -3315,6 +3369,7 @@ async def state_page(
     bucket: int,
     brand_id: int,
     address_key: bytes,
+    channel: str,
     scope: str,
     topic: str,
     reason: str,
@@ -3324,7 +3379,7 @@ async def state_page(
     return [
         StatePageRow(*row)
         for row in await conn.fetch(
-            _STATE_PAGE, bucket, brand_id, address_key, scope, topic, reason, size
+            _STATE_PAGE, bucket, brand_id, address_key, channel, scope, topic, reason, size
         )
     ]
 
@@ -3502,12 +3557,12 @@ async def tallies(
 _LAST_TALLY = """\
 select max(block) as "last_block?"
 from feed_tally
-where bucket = $1 and brand_id = $2"""
+where bucket = $1 and brand_id = $2 and channel = $3"""
 
 
-async def last_tally(conn: Connection, *, bucket: int, brand_id: int) -> int | None:
-    """Read the last block of a brand and bucket that is tallied."""
-    value: int | None = await conn.fetchval(_LAST_TALLY, bucket, brand_id)
+async def last_tally(conn: Connection, *, bucket: int, brand_id: int, channel: str) -> int | None:
+    """Read the last block of a brand and bucket that is tallied for a channel."""
+    value: int | None = await conn.fetchval(_LAST_TALLY, bucket, brand_id, channel)
     return value
 
 

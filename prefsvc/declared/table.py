@@ -131,6 +131,21 @@ class Table:
         table.close("not a language in which a text can stand here")
         return tuple(sorted((one, text) for one, text in found.items() if text))
 
+    def texts(
+        self, parse: Callable[[str], T], *, most: int, key_length_max: int
+    ) -> tuple[tuple[str, T], ...]:
+        """Return every value as a text, under keys that the file makes up, in the order of keys."""
+        self._asked.update(self._values)
+        if len(self._values) > most:
+            self.problem(f"has {len(self._values)} entries; the most is {most}")
+        found: list[tuple[str, T]] = []
+        for key in sorted(self._values)[:most]:
+            if not 0 < len(key) <= key_length_max:
+                self.problem(f"its key must have 1 to {key_length_max} characters", key)
+            elif (read := self._parsed(self._values[key], parse, key)) is not None:
+                found.append((key, read))
+        return tuple(found)
+
     def close(self, complaint: str = "no such key") -> None:
         """Note every key that nobody asked for."""
         for key in self._values:

@@ -10,6 +10,7 @@ from typing import Final, Literal
 
 from prefsvc.address import Address
 from prefsvc.intent import Decision, WrongNumber, decide, is_yes
+from prefsvc.sms.network import channel_of
 
 Provider = Literal["twilio"]
 OptOutType = Literal["STOP", "START", "HELP"]
@@ -43,7 +44,7 @@ class InboundMessage:
 
     def address(self) -> Address:
         """Return the person's number, or refuse a short code or a name, which are nobody's."""
-        return Address.for_opt_out("sms", self.from_)
+        return Address.for_opt_out(channel_of(self.network), self.from_)
 
     def evidence(self) -> dict[str, str | int | list[str] | None]:
         """Return what proves the request: the words, and how they came.

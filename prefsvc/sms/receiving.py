@@ -11,6 +11,7 @@ from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
 from prefsvc.sms.message import InboundMessage, intent
+from prefsvc.sms.network import scope_of
 from prefsvc.sms.status import MessageStatus, SendError
 from prefsvc.suppression import Scope
 
@@ -44,16 +45,15 @@ async def _record(
     except InvalidAddress:
         return  # A short code or a name wrote: nobody whom a sender could text.
     recipient = Recipient.of(address, service.vault)
-    message_id = f"{message.provider}:{message.message_id}"
+    message_id, scope = f"{message.provider}:{message.message_id}", scope_of(message.network)
     if decision.intent == "ask":
-        await service.ask(Doubt(brand, recipient, message_id, decision, message.evidence()))
+        evidence = message.evidence()
+        await service.ask(Doubt(brand, recipient, message_id, decision, evidence, scope))
         return
     act = Act(
         brand,
         recipient,
-        # STOP, and STOP ALL, stop every marketing text of the brand to this number (S-18); START
-        # restores just that (S-14).
-        Scope("channel"),
+        scope,
         "sms_reply",
         message.evidence() | asdict(decision),
         idempotency_key=message_id,
@@ -68,7 +68,8 @@ async def take_status(
     act = Act(
         brand,
         Recipient.of(status.address(), service.vault),
-        Scope("channel"),
+        # That a number takes no texts is no word of the person, and true of this channel only.
+        scope_of(status.network) if error.reason == "opt_out" else Scope("channel"),
         "provider_block",
         status.evidence() | {"rule": error.rule},
         reason=error.reason,

@@ -8,10 +8,8 @@ from dataclasses import dataclass, field
 from prefsvc.address import Address
 from prefsvc.errors import InvalidAddress
 from prefsvc.sms.message import Provider
+from prefsvc.sms.network import NUMBERED
 from prefsvc.suppression import Reason
-
-# Where addresses are phone numbers; on others (messenger) an id may look like somebody's number.
-_NUMBERED_NETWORKS = frozenset({"rcs", "sms", "whatsapp"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +43,8 @@ class MessageStatus:
     def address(self) -> Address:
         """Return the person's number, or refuse what is nobody's."""
         try:
-            if self.network in _NUMBERED_NETWORKS:
-                return Address.for_opt_out("sms", self.to)
+            if self.network in NUMBERED:
+                return Address.for_opt_out(NUMBERED[self.network], self.to)
         except InvalidAddress:
             pass
         raise InvalidAddress(

@@ -47,7 +47,7 @@ async def post_check(request: web.Request) -> web.Response:
     )
     keys = _keys(entry, channel, body)
     async with entry.service.database.read() as tx:
-        found = await suppressions.check(tx, entry.brand, [k for k in keys if k], asked)
+        found = await suppressions.check(tx, entry.brand, channel, [k for k in keys if k], asked)
         lease = suppressions.lease(entry.brand, channel, tx.now)
     return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys]})
 

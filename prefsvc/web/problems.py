@@ -69,8 +69,20 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.UnknownMailing: 404,
     errors.UnknownReview: 404,
     errors.UnknownViolation: 404,
+    # What is wrong with these two is ours, so the provider is to try again.
+    errors.MailEventSecretMissing: 503,
+    errors.SnsUnreachable: 503,
+    errors.UnknownMailEventSource: 404,
+    errors.UnsignedMailEvents: 403,
+    errors.WrongMailEventCredentials: 401,
 }
 """Refusals that the HTTP doors give; those of the command line alone are not among them."""
+
+_CHALLENGES: dict[type[errors.Refusal], str] = {
+    errors.InvalidApiKey: 'Bearer realm="prefsvc"',
+    errors.WrongMailEventCredentials: 'Basic realm="prefsvc", charset="UTF-8"',
+}
+"""What a 401 asks for (RFC 9110)."""
 
 _FAULT = (
     500,
@@ -144,8 +156,8 @@ def of_refusal(refusal: errors.Refusal) -> web.Response:
     """Answer a refusal with its status, code and sentence."""
     status = STATUS[type(refusal)]
     headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else {}  # noqa: PLR2004
-    if status == 401:  # noqa: PLR2004
-        headers["WWW-Authenticate"] = 'Bearer realm="prefsvc"'
+    if challenge := _CHALLENGES.get(type(refusal)):
+        headers["WWW-Authenticate"] = challenge
     more = {"errors": [{"pointer": refusal.pointer}]} if refusal.pointer else {}
     return problem(status, refusal.code, str(refusal), headers=headers, **more)
 

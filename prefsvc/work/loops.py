@@ -14,6 +14,7 @@ from prefsvc.doors import Service
 from prefsvc.work import deliveries
 from prefsvc.work.alarms import raise_alarms
 from prefsvc.work.notices import write_notices
+from prefsvc.work.reaching import reach_whatsapp
 from prefsvc.work.reviews import decide_unanswered
 from prefsvc.work.tallying import tallying
 
@@ -89,6 +90,7 @@ async def run(service: Service) -> None:
             ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
             ("tallies", settings.tally_seconds, tallying(service), None),
             ("reviews", settings.review_seconds, partial(decide_unanswered, service), None),
+            ("reach", settings.housekeeping_seconds, partial(reach_whatsapp, service), None),
             ("housekeeping", settings.housekeeping_seconds, housekeeping(service), None),
             ("alarms", settings.alarm_seconds, partial(raise_alarms, service), None),
             (

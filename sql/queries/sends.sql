@@ -1,16 +1,17 @@
 -- name: ever_suppressed :values
--- Say which of these addresses of one brand and bucket have, or had, a suppression.
+-- Say which of these addresses of one brand and bucket have, or had, a suppression on a channel.
 select distinct address_key
 from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
+    and channel = :channel
 
 -- name: histories :many
--- Read all that was said by these addresses of one brand and bucket.
+-- Read all that was said by these addresses of one brand and bucket on a channel.
 select address_key, position, event_id, act, scope, topic, reason, source, sent_at as "sent_at?",
     received_at, deadline_at as "deadline_at?"
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
-    and act in ('opt_out', 'opt_in')
+    and channel = :channel and act in ('opt_out', 'opt_in')
 
 -- name: acknowledgement_at :maybe
 -- Read what a sender had acknowledged at a moment.

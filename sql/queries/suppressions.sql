@@ -11,29 +11,30 @@ on conflict (bucket, address_key) do nothing
 
 -- name: states :many
 -- Read every suppression, active or lifted, of these addresses of one brand and bucket.
-select address_key, scope, topic, reason, active, said_at, deadline_at as "deadline_at?", event_id
+select address_key, channel, scope, topic, reason, active, said_at,
+    deadline_at as "deadline_at?", event_id
 from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
 
 -- name: active_suppressions :many
--- Read what suppresses these addresses of one brand and bucket now.
+-- Read what suppresses these addresses of one brand and bucket now, on one channel.
 select address_key, scope, topic, reason, said_at, deadline_at, event_id
 from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
-    and active
+    and channel = :channel and active
 
 -- name: set_states :execute
--- Set what follows now for these addresses, scopes and reasons.
+-- Set what follows now for these addresses, channels, scopes and reasons.
 insert into suppression (
-    bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at, deadline_at,
+    bucket, brand_id, address_key, channel, scope, topic, reason, active, said_at, deadline_at,
     event_id, position
 )
 values :each(
-    bucket::smallint, brand_id::int, address_key::bytea, scope::text, topic::text, reason::text,
-    channel::text, active::boolean, said_at::timestamptz, deadline_at::timestamptz?, event_id::uuid,
+    bucket::smallint, brand_id::int, address_key::bytea, channel::text, scope::text, topic::text,
+    reason::text, active::boolean, said_at::timestamptz, deadline_at::timestamptz?, event_id::uuid,
     position::bigint
 )
-on conflict (bucket, brand_id, address_key, scope, topic, reason) do update set
+on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do update set
     active = excluded.active,
     said_at = excluded.said_at,
     deadline_at = excluded.deadline_at,
@@ -42,12 +43,13 @@ on conflict (bucket, brand_id, address_key, scope, topic, reason) do update set
 
 -- name: state_page :many
 -- Read suppressions of a brand and bucket in key order, to compare them with the ledger.
-select address_key, scope, topic, reason, channel, active, said_at, deadline_at as "deadline_at?",
+select address_key, channel, scope, topic, reason, active, said_at, deadline_at as "deadline_at?",
     event_id, position
 from suppression
 where bucket = :bucket and brand_id = :brand_id
-    and (address_key, scope, topic, reason) > (:address_key, :scope, :topic, :reason)
-order by address_key, scope, topic, reason
+    and (address_key, channel, scope, topic, reason)
+        > (:address_key, :channel, :scope, :topic, :reason)
+order by address_key, channel, scope, topic, reason
 limit :size
 
 -- name: address_page :many

@@ -30,10 +30,10 @@ from feed_tally
 where bucket = :bucket and brand_id = :brand_id and block >= :first and block < :upto
 
 -- name: last_tally :value
--- Read the last block of a brand and bucket that is tallied.
+-- Read the last block of a brand and bucket that is tallied for a channel.
 select max(block) as "last_block?"
 from feed_tally
-where bucket = :bucket and brand_id = :brand_id
+where bucket = :bucket and brand_id = :brand_id and channel = :channel
 
 -- name: keep_tallies :execute
 -- Keep tallies; another process may have made the same ones.

@@ -3,7 +3,9 @@ import os
 
 import pytest
 
+from prefsvc.cli.serve import examples
 from tests.cli.unreachable import UNREACHABLE
+from tests.mail_events.providers import SENDGRID_PUBLIC
 from tests.support import scratch_database
 from tests.support.scratch_database import named
 
@@ -131,3 +133,36 @@ def test_an_installation_without_brands_or_keys_is_told_what_to_do(lines, server
         "0 brands are applied: run `prefsvc brands apply FOLDER`",
         "0 API keys work: run `prefsvc senders add`",
     ]
+
+
+SOURCES = """
+[[mail_events]]
+name = "sendgrid-main"
+provider = "sendgrid"
+[[mail_events]]
+name = "postmark-main"
+provider = "postmark"
+[[mail_events]]
+name = "ses-main"
+provider = "ses"
+sns_topic = "arn:aws:sns:us-east-1:123456789012:events"
+"""
+
+
+def test_sources_of_mail_events_without_a_usable_secret_are_wrong(
+    lines, first_key, prefsvc, brand_files
+):
+    file = brand_files / "ducallier.toml"
+    file.write_text(file.read_text() + SOURCES)
+    assert prefsvc("brands", "apply", file).code == 0
+    try:
+        _, _, unset = lines()
+        given = f"postmark-main:user:password,sendgrid-main:{SENDGRID_PUBLIC}"
+        well, good, wrong = lines(mail_event_secrets=given)
+        _, _, unusable = lines(mail_event_secrets="postmark-main:user:,sendgrid-main:none")
+    finally:
+        prefsvc("brands", "apply", examples())
+    named = [[line.split(" at ")[1].split(":")[0] for line in found] for found in (unset, unusable)]
+    assert named == [["postmark-main", "sendgrid-main"]] * 2
+    assert (well, wrong) == (0, [])
+    assert any("ses-main, for its SNS topic" in line for line in good)

@@ -206,5 +206,6 @@ def test_every_rule_is_listed_with_its_window_and_source(prefsvc):
         assert head.startswith(f"{rule.id}  {rule.window.written} from ")
         assert source == f"    {rule.title}. {rule.source}"
     assert (
-        "australia  5 business days from sending, the first day counts  (email, sms; AU" in ran.out
+        "australia  5 business days from sending, the first day counts  (email, sms, whatsapp; AU"
+        in ran.out
     )

@@ -19,6 +19,7 @@ from aiohttp import web
 from prefsvc import api_keys, app, brands, senders
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
+from tests.mail_events.providers import SECRETS, acme_with_sources
 from tests.sms.twilio_client import signed, sms
 from tests.support import scratch_database
 from tests.support.cast import (
@@ -28,7 +29,6 @@ from tests.support.cast import (
     BOB,
     ORIGIN,
     TWILIO_TOKEN,
-    acme,
     globex,
 )
 
@@ -77,6 +77,7 @@ def running(server_url, tmp_path_factory):
             secrets_dir=tmp_path_factory.mktemp("secrets"),
             public_url=ORIGIN,
             twilio_auth_tokens=TWILIO_TOKEN,
+            mail_event_secrets=SECRETS,
             outward_networks_allowed="127.0.0.0/8",
         )
         with _serving(settings, dsn) as start:
@@ -124,7 +125,7 @@ async def _serve(settings: Settings, dsn: str, ready: Future[Start], stop: async
 
 async def _peopled(service) -> dict[str, str]:
     async with service.database.transaction() as tx:
-        await brands.apply(tx, [acme(), globex()])
+        await brands.apply(tx, [acme_with_sources(), globex()])
     await service.refresh_book()
     async with service.database.transaction() as tx:
         brand, other = service.book.get("acme"), service.book.get("globex")

@@ -34,6 +34,7 @@ from prefsvc.web.html_page import FIXED_HEADERS
 from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.web.requests import SECURITY_HEADERS
 from tests.contract.conftest import CONTRACT, DAVE, NOWHERE
+from tests.mail_events import providers as mail_event_proof
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
 
 EXAMPLES = int(os.environ.get("PREFSVC_CONTRACT_EXAMPLES", "100"))
@@ -131,6 +132,11 @@ def steer(case, running, operation_id):
     for name, value in real.items():
         if value and name in (case.path_parameters or {}):
             case.path_parameters[name] = value
+    if operation_id == "postMailEvents":
+        # Of those whose proof does not depend on the body.
+        provider = chosen(case, "brevo", "mailjet", "postmark", "sparkpost")
+        case.path_parameters["provider"] = provider
+        case.path_parameters["source"] = chosen(case, f"{provider}-main", "nobody")
     if operation_id == "getFeed" and isinstance(case.query, dict) and "after" in case.query:
         case.query["after"] = chosen(case, *running.cursors[::2], case.query["after"])
     if isinstance(case.body, dict):
@@ -164,6 +170,8 @@ def credentials(case, running, operation_id):
     """Return the headers that let a call in: most calls', and most of the time."""
     if operation_id in {"postTwilioMessage", "postTwilioStatus"}:
         return signed(case) if is_right(case) and chosen(case, 1, 1, 1, 0) else {}
+    if operation_id == "postMailEvents":
+        return mail_event_proof.basic() if is_right(case) and chosen(case, 1, 1, 0) else {}
     if not case.path.startswith("/v1"):
         return {}
     is_for_senders = case.operation.definition.raw["tags"] in (["Lists"], ["Links"], ["Sends"])

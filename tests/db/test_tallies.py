@@ -3,6 +3,7 @@ import asyncio
 import pytest
 
 from prefsvc import tallies
+from prefsvc.address import CHANNELS
 from prefsvc.tallies import Reached
 from prefsvc.verification import verify
 from prefsvc.work.tallying import tallying
@@ -44,8 +45,8 @@ async def wrong(service):
 async def test_complete_blocks_are_tallied_for_every_channel(ten):
     assert await tally(ten) == 2
     assert [row[:3] for row in await kept(ten)] == [
-        (0, "email", 4), (0, "post", 0), (0, "sms", 0),
-        (1, "email", 4), (1, "post", 0), (1, "sms", 0),
+        (0, "email", 4), (0, "post", 0), (0, "sms", 0), (0, "whatsapp", 0),
+        (1, "email", 4), (1, "post", 0), (1, "sms", 0), (1, "whatsapp", 0),
     ]  # fmt: skip
 
 
@@ -69,7 +70,7 @@ async def test_it_goes_on_where_it_ended(ten):
     for number in range(10, 12):
         await record(ten, act(ten, address_in(ten, BUCKET, number=number)))
     assert await tally(ten, reached) == 1
-    assert len(await kept(ten)) == 9
+    assert len(await kept(ten)) == 3 * len(CHANNELS)
 
 
 async def test_a_round_is_bounded(ten, monkeypatch):
@@ -82,14 +83,23 @@ async def test_the_loops_round_goes_on_until_everything_is_tallied(ten, monkeypa
     monkeypatch.setattr("prefsvc.tallies.BLOCKS_A_ROUND", 1)
     monkeypatch.setattr("prefsvc.work.tallying.BLOCKS_A_ROUND", 1)
     await tallying(ten)()
-    assert len(await kept(ten)) == 6
+    assert len(await kept(ten)) == 2 * len(CHANNELS)
 
 
 async def test_processes_beside_each_other_make_the_same(ten):
     await asyncio.gather(*[tally(ten) for _ in range(6)])
     made = await kept(ten)
-    assert len(made) == 6
+    assert len(made) == 2 * len(CHANNELS)
     await ten.database.pool.execute("delete from feed_tally")
+    await tally(ten)
+    assert await kept(ten) == made
+
+
+async def test_a_channel_that_an_earlier_version_left_out_is_tallied_afterwards(ten):
+    await tally(ten)
+    made = await kept(ten)
+    await ten.database.pool.execute("delete from feed_tally where channel = 'whatsapp'")
+    assert await wrong(ten)
     await tally(ten)
     assert await kept(ten) == made
 
@@ -129,4 +139,4 @@ async def test_a_tally_of_what_is_not_complete_yet_is_found(ten):
         "insert into feed_tally (bucket, brand_id, channel, block, added_count)"
         " select bucket, brand_id, channel, 2, 0 from feed_tally where block = 1"
     )
-    assert len(await wrong(ten)) == 3
+    assert len(await wrong(ten)) == len(CHANNELS)

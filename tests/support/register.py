@@ -39,7 +39,7 @@ async def withdraw(service, *acts):
 
 
 async def workload(service, *, steps, seed, people=12):
-    """Say many things about a few people: stops and starts, both channels, batches, old news."""
+    """Say many things about a few people: stops and starts, on channels, batches, old news."""
     choose = random.Random(seed)
     for step in range(steps):
         acts = [_some_act(service, choose, people, step) for _ in range(choose.choice([1, 1, 3]))]
@@ -48,7 +48,7 @@ async def workload(service, *, steps, seed, people=12):
 
 def _some_act(service, choose, people, step):
     who = choose.randrange(people)
-    channel = choose.choice(["email", "email", "sms"])
+    channel = choose.choice(["email", "email", "sms", "whatsapp"])
     return act(
         service,
         f"person{who}@example.org" if channel == "email" else f"+120255501{who:02}",

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from prefsvc.honour import load_rules
 
-CHANNELS = ("email", "sms", "post")
+CHANNELS = ("email", "sms", "whatsapp", "post")
 
 
 def small(**changes: object) -> dict[str, object]:
@@ -79,6 +79,13 @@ def topics(draw, slug: str, channels: list[str], further: list[str]) -> dict[str
 
 
 @st.composite
+def sources(draw, name: str) -> dict[str, object]:
+    provider = draw(st.sampled_from(["brevo", "sendgrid", "ses"]))
+    topic = {"sns_topic": "arn:aws:sns:us-east-1:123456789012:events"} if provider == "ses" else {}
+    return {"name": name, "provider": provider} | topic
+
+
+@st.composite
 def documents(draw) -> dict[str, object]:
     channels = draw(st.lists(st.sampled_from(CHANNELS), min_size=1, unique=True))
     languages = draw(
@@ -103,7 +110,8 @@ def documents(draw) -> dict[str, object]:
     }
     if "email" in channels:
         document["domains"] = draw(some(domains))
-    if "sms" in channels:
+        document["mail_events"] = [draw(sources(name)) for name in draw(some(slugs))]
+    if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))
         document["messaging_services"] = draw(some(services))
         document["sms"] = {

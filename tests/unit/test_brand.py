@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -7,6 +8,12 @@ from prefsvc.brand import Brand, Support, check_together
 from prefsvc.errors import BrandRefusal, UnknownTopic
 from prefsvc.honour import Promise, Span
 from tests.unit.brand_documents import as_toml, documents, small
+
+TEXTED = {
+    "channels": ["email", "sms", "whatsapp"],
+    "numbers": ["+12025550123"],
+    "support": {"email": "care@acme.example.com"},
+}
 
 
 def brand(**changes):
@@ -55,6 +62,24 @@ def test_a_promise_is_found_by_channel_and_by_purpose():
     assert sharing is not None
     assert sharing.window == Span(48, "hours")
     assert acme.promise("sms") is None
+    assert acme.promise("whatsapp") is None
+
+
+def test_without_a_promise_for_whatsapp_that_for_texts_counts():
+    texts = {"window": "9 days", "target": "2 days"}
+    promised = brand(**TEXTED, promises={"sms": texts})
+    assert promised.promise("whatsapp") == replace(promised.promise("sms"), about="whatsapp")
+    own = brand(**TEXTED, promises={"sms": texts, "whatsapp": {"window": "3 days"}})
+    assert own.promise("whatsapp").window.written == "3 days"
+    assert own.promise("sms").window.written == "9 days"
+    assert Brand.from_document(promised.to_document()) == promised
+
+
+@pytest.mark.parametrize("channel", ["sms", "whatsapp"])
+def test_numbers_and_answers_belong_to_texts_on_either_channel(channel):
+    acme = brand(**TEXTED | {"channels": ["email", channel]}, sms={"replies_by_provider": False})
+    assert acme.numbers == ("+12025550123",)
+    assert not Brand.from_document(acme.to_document()).replies_by_provider
 
 
 def test_a_topic_is_found_by_slug_and_listed_by_channel():

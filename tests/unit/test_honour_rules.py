@@ -52,6 +52,11 @@ def test_laws_have_countries_and_mail_providers_have_none():
     assert {one.id for one in load_rules().values() if not one.countries} == {"gmail", "yahoo"}
 
 
+def test_a_message_on_whatsapp_is_a_text_to_every_rule():
+    for rule in load_rules().values():
+        assert ("whatsapp" in rule.about) == ("sms" in rule.about), rule.id
+
+
 def test_clocks_start_with_what_the_law_names():
     starts = {one.id: one.counted_from for one in load_rules().values()}
     assert {one: start for one, start in starts.items() if start != "received"} == {

@@ -148,7 +148,6 @@ def test_a_token_of_another_key_with_the_same_id_is_still_read():
     [
         b"",
         b"\0",  # no address
-        b"\3ann@example.org",  # no such channel
         b"\x40ann@example.org",  # a bit of a later version
         b"\x20ann@example.org",  # a country in small letters
         b"\x20A",  # a country of one letter
@@ -256,7 +255,7 @@ def test_the_module_needs_nothing_but_cryptography():
 
 
 def test_its_channels_are_those_of_the_register():
-    assert links._CHANNELS == address.CHANNELS
+    assert sorted(links._CHANNELS) == sorted(address.CHANNELS)
 
 
 def test_a_copy_of_the_file_mints_by_itself(tmp_path):

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefsvc.address import CHANNELS
 from prefsvc.web import page_texts
 from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import render
@@ -83,8 +84,9 @@ def test_every_text_is_used_by_some_page(monkeypatch):
         by_email,
         BY_POST,
         TEXTS_BY_PHONE,
-        *(replace(BRAND, channel=channel) for channel in ("email", "sms", "post")),
-        *(replace(confirm().subject, channel=channel) for channel in ("sms", "post")),
+        replace(TEXTS_BY_PHONE, channel="whatsapp"),
+        *(replace(BRAND, channel=channel) for channel in CHANNELS),
+        *(replace(confirm().subject, channel=channel) for channel in CHANNELS),
     ):
         views += [confirm(subject=subject), done(subject=subject), undone(subject=subject)]
         views.append(done(subject=subject, already=True))

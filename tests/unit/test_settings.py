@@ -131,3 +131,9 @@ def test_secrets_are_kept_with_the_data_unless_said_otherwise(tmp_path):
 
 def test_answers_to_retries_are_kept_for_days():
     assert Settings().idempotency_age == timedelta(days=3)
+
+
+def test_a_signature_is_not_believed_for_longer_than_it_is_remembered():
+    assert Settings().mail_event_age < Settings().idempotency_age
+    with pytest.raises(ValidationError, match="must be less than idempotency_hours"):
+        Settings(mail_event_age_hours_max=72)

@@ -172,3 +172,19 @@ def test_a_twilio_token_may_be_held_to_one_account(folder):
     assert vault.twilio_tokens_for("AC1") == ["one", "two"]
     assert vault.twilio_tokens_for("AC2") == ["two", "three"]
     assert vault.twilio_tokens_for("") == ["two"]
+
+
+def test_a_sources_secret_comes_from_the_setting_or_else_from_the_file(folder):
+    (folder / "mail_event_secrets").write_text("a:one\nb:user:pass\na:two\n")
+    read = opened(folder)
+    assert read.mail_event_secrets_for("a") == ["one", "two"]
+    assert read.mail_event_secrets_for("b") == ["user:pass"]
+    assert read.mail_event_secrets_for("c") == []
+    assert opened(folder, mail_event_secrets="c:three").mail_event_secrets == (("c", "three"),)
+
+
+@pytest.mark.parametrize("entry", ["s3cret", ":s3cret", "a:"])
+def test_a_secret_of_no_source_stops_the_start_and_is_not_shown(folder, entry):
+    with pytest.raises(SecretUnreadable, match="PREFSVC_MAIL_EVENT_SECRETS") as refused:
+        opened(folder, mail_event_secrets=f"b:other,{entry}")
+    assert "s3cret" not in str(refused.value)

@@ -3,7 +3,7 @@
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE, read_body
+from prefsvc.doors import SERVICE, only_header, read_body
 from prefsvc.errors import UnsignedWebhook
 from prefsvc.sms.twilio.form import parse_form
 from prefsvc.sms.twilio.signature import is_signed_by
@@ -28,15 +28,9 @@ async def signed_form(request: web.Request) -> MultiDict[str]:
         url=service.settings.origin + request.raw_path,
         form=form,
         body=body,
-        signature=_only(request, "X-Twilio-Signature"),
-        signature_settings=_only(request, "X-Twilio-Webhooks-Signature-Settings"),
+        signature=only_header(request, "X-Twilio-Signature"),
+        signature_settings=only_header(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
     if not is_signed:
         raise UnsignedWebhook
     return form if form is not None else MultiDict()
-
-
-def _only(request: web.Request, name: str) -> str | None:
-    """Return a header that came once; of several, nobody can say which one Twilio sent."""
-    values = request.headers.getall(name, [])
-    return values[0] if len(values) == 1 else None

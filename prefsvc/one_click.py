@@ -55,9 +55,7 @@ KNOCKS: Final = (
     Knock("a scanner", "HEAD", asks=False),
     Knock("a scanner", "GET", asks=False),
     Knock("a person who clicks", "GET", asks=False, headers={"Accept": "text/html"}),
-    Knock(
-        "Gmail", "POST", asks=True, headers={"Content-Type": _FORM}, body=ONE_CLICK.encode()
-    ),
+    Knock("Gmail", "POST", asks=True, headers={"Content-Type": _FORM}, body=ONE_CLICK.encode()),
     Knock(
         "Yahoo",
         "POST",

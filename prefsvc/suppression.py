@@ -46,7 +46,7 @@ P-08)."""
 
 OPT_OUT_SOURCES = frozenset(
     {
-        "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
+        "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
         "one_click", "phone", "preference_centre", "provider_block", "provider_event",
         "registration", "sms_reply",
     }

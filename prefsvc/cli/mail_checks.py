@@ -1,4 +1,4 @@
-"""`prefsvc mail lint` and `prefsvc mail selftest`: is one click what it should be?"""
+"""`prefsvc mail lint` and `prefsvc mail selftest`: is one click as it should be."""
 
 import asyncio
 import json
@@ -40,7 +40,9 @@ def add_to(commands: Commands) -> None:
         "selftest", help="knock at an unsubscribe link as mail programs and scanners do"
     )
     selftest.add_argument("url", help="an unsubscribe link; whom it names IS UNSUBSCRIBED by this")
-    selftest.add_argument("--look", action="store_true", help="only as those that do not ask for it")
+    selftest.add_argument(
+        "--look", action="store_true", help="only as those who do not ask for it"
+    )
     for parser, run in ((lint, _lint), (selftest, _selftest)):
         parser.add_argument("--json", action="store_true", help="one line of JSON for each finding")
         parser.set_defaults(run=run)

@@ -136,7 +136,9 @@ def _shows_a_refused_message(message: Entity) -> bool:
 def _is_daemon(sender: str | None, name: str) -> bool:
     said = f"{sender or ''} {name}".lower()
     return bool(
-        re.search(r"mailer[-_ ]?daemon|post-?master|mail delivery (?:sub)?system|system admin", said)
+        re.search(
+            r"mailer[-_ ]?daemon|post-?master|mail delivery (?:sub)?system|system admin", said
+        )
     )
 
 
@@ -151,7 +153,9 @@ def _reported(message: Entity) -> Iterator[_Recipient]:
 
 
 def _recipient(fields: dict[str, str]) -> Iterator[_Recipient]:
-    named = [fields.get(name) for name in ("original-recipient", "final-recipient", "x-actual-recipient")]
+    named = [
+        fields.get(name) for name in ("original-recipient", "final-recipient", "x-actual-recipient")
+    ]
     if not any(named):
         return
     # E-50: whom we wrote to, before where it went in the end.
@@ -257,7 +261,9 @@ def _blocks(text: str) -> list[tuple[str, str]]:
     """Cut a text into what is said of each address: from its first line to the next address's."""
     found: list[tuple[str, list[str]]] = []
     for line in text.split("\n"):
-        named = [one for _, written in addresses.in_text(line) if (one := addresses.canonical(written))]
+        named = [
+            one for _, written in addresses.in_text(line) if (one := addresses.canonical(written))
+        ]
         named = [one for one in named if not automatic.is_program_address(one)] or named[:1]
         if named and (not found or found[-1][0] not in named):
             found.append((named[0], []))
@@ -281,7 +287,11 @@ def _ours(message: Entity) -> Iterable[str]:
     names = ("to", "delivered-to", "envelope-to")
     original = original_of(message)
     values = [value for name in names for value in message.all(name)]
-    values += [value for name in ("from", "return-path") for value in original.all(name)] if original else []
+    values += (
+        [value for name in ("from", "return-path") for value in original.all(name)]
+        if original
+        else []
+    )
     for value in values:
         for text in addresses.listed(value):
             if found := addresses.canonical(text):
@@ -306,8 +316,16 @@ def notification(message: Entity) -> dict[str, Any] | None:
 
 def _of_notification(notice: dict[str, Any]) -> Bounce:
     match notice:
-        case {"bounce": {"bounceType": "Permanent", "bounceSubType": kind, "bouncedRecipients": list(many)}}:
+        case {
+            "bounce": {
+                "bounceType": "Permanent",
+                "bounceSubType": kind,
+                "bouncedRecipients": list(many),
+            }
+        }:
             if kind in _HARD_SES:
                 written = [one.get("emailAddress") for one in many if isinstance(one, dict)]
-                return Bounce(tuple(one for text in written if (one := addresses.canonical(str(text)))))
+                return Bounce(
+                    tuple(one for text in written if (one := addresses.canonical(str(text))))
+                )
     return Bounce()

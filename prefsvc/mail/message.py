@@ -182,7 +182,9 @@ def _boundary_in(body: bytes, declared: bytes) -> bytes:
 
 def _split(body: bytes, boundary: bytes) -> Iterator[bytes]:
     """Cut a multipart's body at its boundary lines; the end may be missing."""
-    line = re.compile(rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)", re.MULTILINE)
+    line = re.compile(
+        rb"^--" + re.escape(boundary) + rb"(--)?[ \t]*(?:\r\n|\n|\r|\Z)", re.MULTILINE
+    )
     start: int | None = None
     for found in line.finditer(body):
         if start is not None:

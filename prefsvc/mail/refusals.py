@@ -16,7 +16,8 @@ Verdict = Literal["nobody", "something_else"]
 
 _CHARS_READ_MAX: Final = 1500
 _MAIL_ADDRESS: Final = re.compile(
-    r"<?(?:rfc822;\s?)?[^\s<>@:;,()\[\]]{1,80}@[^\s<>@:;,()\[\]\"']{1,120}>?(?:\.{3})?", re.IGNORECASE
+    r"<?(?:rfc822;\s?)?[^\s<>@:;,()\[\]]{1,80}@[^\s<>@:;,()\[\]\"']{1,120}>?(?:\.{3})?",
+    re.IGNORECASE,
 )
 _REFUSED_ADDRESS: Final = re.compile(
     r"\b(5\d\d(?:[ -]5\.\d\.\d{1,3})?) <[^\s<>@]{1,80}@[^\s<>@]{1,120}>(?=:|\.{3})"
@@ -73,9 +74,7 @@ def phase_of(text: str) -> Phase | None:
     return found[0] if found else None
 
 
-def verdict(
-    text: str, status: str | None = None, *, phase: Phase | None = None
-) -> Verdict | None:
+def verdict(text: str, status: str | None = None, *, phase: Phase | None = None) -> Verdict | None:
     """Say what a refusal means; None where neither its words nor its codes say anything.
 
     `status` is the code that the report itself gives, `phase` when it came if the text is silent.

@@ -226,4 +226,3 @@ def _tables() -> _Tables:
         signatures=tuple(quotes["signatures"]["starts"]),
         footers=re.compile(footers),
     )
-

@@ -78,15 +78,15 @@ class Door:
     service: Service
     limits: Limits
 
-    async def handle_EHLO(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, name: str, said: list[str]
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
+        self, _server: SMTP, session: Session, _: Envelope, name: str, said: list[str]
     ) -> list[str]:
         """Greet, without the AUTH that aiosmtpd offers: nobody logs in here."""
         session.host_name = name
         return [line for line in said if not line.startswith("250-AUTH")]
 
-    async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
+        self, server: SMTP, _: Session, envelope: Envelope, address: str, _options: list[str]
     ) -> str:
         """Accept the brands' own addresses alone, so that nothing is relayed."""
         if not is_ours(self.service, address):
@@ -98,8 +98,8 @@ class Door:
         envelope.rcpt_tos.append(address)
         return "250 2.1.5 Ok"
 
-    async def handle_DATA(  # noqa: N802 - aiosmtpd's name
-        self, server: SMTP, session: Session, envelope: Envelope
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's names
+        self, _: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Take the mail for each of its recipients; all of it is durable when 250 is said."""
         host = session.peer[0] if session.peer else ""
@@ -108,8 +108,7 @@ class Door:
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         async with asyncio.timeout(self.service.settings.request_timeout_seconds):
             for recipient in envelope.rcpt_tos:
-                arrived = Arrived(raw, recipient, envelope.mail_from or "<>", host)
-                await take(self.service, arrived)
+                await take(self.service, Arrived(raw, recipient, host))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:

@@ -22,6 +22,7 @@ from email_validator import EmailNotValidError, validate_email
 
 from prefsvc.country import known_country
 from prefsvc.errors import InvalidAddress
+from prefsvc.number_aliases import aliases
 
 Channel = Literal["email", "sms", "whatsapp", "post"]
 CHANNELS: Final[tuple[Channel, ...]] = get_args(Channel)
@@ -69,7 +70,8 @@ class Address:
         if channel == "email":
             _require_email_syntax(_cleaned(text))
         elif kind_of(channel) == "sms":
-            _require_possible_number(address.canonical)
+            # A number in an old spelling is possible if it is in the new one.
+            _require_possible_number(address.canonical, *aliases(address.canonical))
         return address
 
     @property
@@ -85,7 +87,16 @@ class Address:
     @property
     def country(self) -> str | None:
         """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
-        return _country_of(self.canonical) if kind_of(self.channel) == "sms" else None
+        numbers = (self.canonical, *(one.canonical for one in self.aliases))
+        # An old spelling is a number of no country any more, and still of that of the new one.
+        countries = map(_country_of, numbers) if kind_of(self.channel) == "sms" else ()
+        return next(filter(None, countries), None)
+
+    @property
+    def aliases(self) -> tuple[Self, ...]:
+        """The other spellings of a phone number; of other addresses none are known (DESIGN §5)."""
+        others = aliases(self.canonical) if kind_of(self.channel) == "sms" else ()
+        return tuple(type(self).for_opt_out(self.channel, other) for other in others)
 
     @property
     def masked(self) -> str:
@@ -319,9 +330,13 @@ def _country_of(e164: str) -> str | None:
     return known_country(phonenumbers.region_code_for_number(number))
 
 
-def _require_possible_number(e164: str) -> None:
-    if not (_e164(e164) and phonenumbers.is_possible_number(phonenumbers.parse(e164))):
+def _require_possible_number(*spellings: str) -> None:
+    if not any(_is_possible(e164) for e164 in spellings):
         raise InvalidAddress("No phone network has numbers like this one; check its digits.")
+
+
+def _is_possible(e164: str) -> bool:
+    return bool(_e164(e164)) and phonenumbers.is_possible_number(phonenumbers.parse(e164))
 
 
 # --- post ------------------------------------------------------------------------------------

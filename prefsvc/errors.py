@@ -95,7 +95,7 @@ class OtherSecrets(Refusal):
 
 
 class UnreadableMessage(Refusal):
-    """The form lacks MessageSid, the person's number or the brand's; pass it on unchanged."""
+    """The message's id, the person's number or the brand's is missing; pass it on unchanged."""
 
     code = "unreadable_message"
 
@@ -372,9 +372,15 @@ class BrandRefusal(Refusal):
 
 
 class UnsignedWebhook(Refusal):
-    """The signature is missing or not Twilio's; check the auth token and PREFSVC_PUBLIC_URL."""
+    """The provider's signature is missing or wrong; check its keys, and PREFSVC_PUBLIC_URL."""
 
     code = "unsigned_webhook"
+
+
+class StaleWebhook(Refusal):
+    """Signed over five minutes ago, or ahead: nothing is lifted by it; set the clock by NTP."""
+
+    code = "stale_webhook"
 
 
 class UnknownRecipientNumber(Refusal):
@@ -513,12 +519,6 @@ class CaseResolved(Refusal):
     """This case is resolved with another cause; write what there is to add into a note."""
 
     code = "case_resolved"
-
-
-class MessageUnreadable(Refusal):
-    """This file cannot be read; give raw messages as they were sent, or - for standard input."""
-
-    code = "message_unreadable"
 
 
 class UnknownMailEventSource(Refusal):

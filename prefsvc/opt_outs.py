@@ -8,55 +8,35 @@ and sets the state. So whatever two transactions do at once, one comes wholly be
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import chain
 from uuid import UUID
 
 from prefsvc import honour, ledger, reach
+from prefsvc.act import Act, of_a_new_owner, on_aliases, places
 from prefsvc.address import Channel, parse_channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
-from prefsvc.evidence import Evidence, storable
+from prefsvc.evidence import storable
 from prefsvc.ledger import Entry, Place
 from prefsvc.recipients import Recipient, store_addresses
 from prefsvc.suppression import (
-    LIFTING_SOURCES,
+    PERSONS_WORDS,
     ActKind,
     Effect,
     Reason,
     Scope,
     State,
     decide,
+    may_lift,
     parse_effect,
     parse_reason,
 )
 from prefsvc.vault import Vault
 
-
-@dataclass(frozen=True, slots=True)
-class Act:
-    """What somebody said, as a door understood it.
-
-    `sent_at` is when they said it, where that is known; `received_at` when it reached the company
-    (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
-    even after an act of the other kind. `country` is where they are, as far as the door was told
-    (ISO 3166); a phone number may say it, too.
-    """
-
-    brand: AppliedBrand
-    recipient: Recipient
-    scope: Scope
-    source: str
-    evidence: Evidence
-    reason: Reason = "opt_out"
-    sent_at: datetime | None = None
-    received_at: datetime | None = None
-    idempotency_key: str | None = None
-    country: str | None = None
-
-    @property
-    def place(self) -> Place:
-        """Return the bucket and brand whose head orders this act."""
-        return (self.recipient.bucket, self.brand.brand_id)
+__all__ = [
+    "EARLIEST", "Act", "Recorded", "deadline_of", "lock", "record", "record_here", "withdraw"
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +44,7 @@ class Recorded:
     """What came of an act.
 
     Where the same had been said before, `is_new` is false and the rest is the first one's.
+    `also_lifted` has the reasons of further suppressions that an opt-in lifted.
     """
 
     event_id: UUID
@@ -73,13 +54,15 @@ class Recorded:
     reason: Reason
     received_at: datetime
     deadline_at: datetime | None
+    also_lifted: tuple[Reason, ...] = ()
 
 
 async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """Record opt-outs; each suppresses at once. Saying it again keeps the first deadline.
 
     What is said about more than a channel is recorded on each that reaches the address
-    (prefsvc/reach.py); what is returned is one for each act that was given.
+    (prefsvc/reach.py), and what a person said of a phone number for its other spellings
+    (prefsvc/act.py); what is returned is one for each act that was given.
     """
     return (await _write(tx, vault, "opt_out", _reaching("opt_out", acts)))[: len(acts)]
 
@@ -93,10 +76,19 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     """Record opt-ins.
 
     One lifts the suppression of exactly its scope and reason, and only if it is the person's own
-    later word (suppression.LIFTING_SOURCES); otherwise it is recorded and lifts nothing. It reaches
-    the channels that an opt-out of its scope does.
+    later word (suppression.may_lift); otherwise it is recorded and lifts nothing. It reaches the
+    channels that an opt-out of its scope does, and lifts what that put on other spellings of the
+    number. A consent also says that the number is its new owner's.
     """
     return (await _write(tx, vault, "opt_in", _reaching("opt_in", acts)))[: len(acts)]
+
+
+async def lock(tx: Tx, vault: Vault, brand: AppliedBrand, recipient: Recipient) -> None:
+    """Lock all that an act about this recipient is ordered by, for a rule that must look first.
+
+    Locking less, and recording later, could wait for somebody who waits for us.
+    """
+    await ledger.lock(tx, places(brand, [recipient, *recipient.aliases(vault)]))
 
 
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
@@ -116,13 +108,17 @@ class _Draft:
     """For each slot that changes, the number of the entry that changes it last."""
 
 
-async def _write(tx: Tx, vault: Vault, kind: ActKind, acts: Sequence[Act]) -> list[Recorded]:
-    places = sorted({act.place for act in acts})
-    await ledger.lock(tx, places)
+async def _write(tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]) -> list[Recorded]:
+    elsewhere = [on_aliases(vault, kind, act) for act in given]
+    acts = [*given, *chain.from_iterable(elsewhere)]
+    written_to = sorted({act.place for act in acts})
+    await ledger.lock(tx, written_to)
     draft = _Draft()
-    for place in places:
+    for place in written_to:
         await _read(tx, draft, place, [act for act in acts if act.place == place])
-    recorded = [_say(tx, draft, kind, act) for act in acts]
+    recorded = [
+        _hear(tx, draft, kind, act, others) for act, others in zip(given, elsewhere, strict=True)
+    ]
     if draft.entries:
         await _store(tx, vault, draft, acts)
     return recorded
@@ -182,16 +178,46 @@ async def _read(tx: Tx, draft: _Draft, place: Place, acts: Sequence[Act]) -> Non
         )
 
 
-def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
-    """Decide one act against everything read and said so far."""
+def _hear(tx: Tx, draft: _Draft, kind: ActKind, act: Act, on_aliases: Sequence[Act]) -> Recorded:
+    """Say an act, and then what follows from it; of a late duplicate, nothing does."""
     if act.idempotency_key and (known := draft.recorded.get((act.place, act.idempotency_key))):
         return replace(known, is_new=False)
+    recorded = _say(tx, draft, kind, act)
+    proof = {"follows": str(recorded.event_id)}
+    following = [
+        _say(tx, draft, kind, replace(one, evidence=proof))
+        for one in _following(draft, kind, act, on_aliases)
+    ]
+    lifted = dict.fromkeys(one.reason for one in following if one.effect == "lifted")
+    return replace(recorded, also_lifted=tuple(lifted))
+
+
+def _following(draft: _Draft, kind: ActKind, act: Act, on_aliases: Sequence[Act]) -> list[Act]:
+    """Return what follows from an act that has just been said, by what stands after it."""
+
+    def stands(one: Act) -> bool:
+        state = draft.states.get(_slot(one))
+        return state is not None and state.active
+
+    # An opt-out and a complaint put one suppression on an alias: it goes when both have gone.
+    said = (replace(act, reason=reason) for reason in PERSONS_WORDS)
+    is_silent = kind == "opt_in" and any(stands(one) for one in said)
+    owners = [one for one in of_a_new_owner(kind, act) if stands(one)]
+    return [*([] if is_silent else on_aliases), *owners]
+
+
+def _slot(act: Act) -> Slot:
     recipient = act.recipient
-    slot = (act.place, recipient.address_key, recipient.channel, act.scope, act.reason)
+    return (act.place, recipient.address_key, recipient.channel, act.scope, act.reason)
+
+
+def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
+    """Decide one act against everything read and said so far."""
+    slot = _slot(act)
     standing = draft.states.get(slot)
     moments = _moments(tx, act, standing)
     said, explained = _said(tx, kind, act, moments)
-    effect, state = decide(kind, standing, said, may_lift=act.source in LIFTING_SOURCES)
+    effect, state = decide(kind, standing, said, may_lift=may_lift(act.source, act.reason))
     said_again = kind == "opt_out" and effect == "none" and standing and standing.active
     first = standing if said_again else None
     if first is None or act.idempotency_key or state is not standing:
@@ -290,7 +316,12 @@ def _entry(
 
 async def _store(tx: Tx, vault: Vault, draft: _Draft, acts: Sequence[Act]) -> None:
     positions = await ledger.append(tx, vault, draft.entries)
-    addresses = {act.recipient.address_key: act.recipient for act in acts if act.recipient.address}
+    spoken_of = {entry.address_key for entry in draft.entries}
+    addresses = {
+        act.recipient.address_key: act.recipient
+        for act in reversed(acts)  # as the person wrote it, rather than as we derived it
+        if act.recipient.address and act.recipient.address_key in spoken_of
+    }
     await store_addresses(tx, addresses.values())
     await queries.set_states(
         tx.conn,

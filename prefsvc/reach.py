@@ -8,12 +8,9 @@ address, in one transaction; which channels the brand has today plays no part in
 from dataclasses import dataclass
 
 from prefsvc.address import Channel, channels_reaching, kind_of
-from prefsvc.suppression import ActKind, Reason, ScopeKind
+from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, ScopeKind
 
 _BEYOND_A_CHANNEL: frozenset[ScopeKind] = frozenset({"brand", "third_party_sharing"})
-
-_A_PERSONS_WORD: frozenset[Reason] = frozenset({"opt_out", "complaint"})
-"""The other reasons are facts about an address on one channel: a landline may have WhatsApp."""
 
 _TAKEN_BACK: frozenset[str] = frozenset({"sms_reply", "undo"})
 """Sources of an opt-in that answers an opt-out at the same door, and lifts what that stopped."""
@@ -40,6 +37,7 @@ def further_channels(said: Said, channels_of_brand: tuple[Channel, ...]) -> tupl
     others = tuple(one for one in channels_reaching(kind_of(said.channel)) if one != said.channel)
     if said.scope in _BEYOND_A_CHANNEL:
         return others
-    if said.channel in channels_of_brand or said.reason not in _A_PERSONS_WORD:
+    # The other reasons are facts about an address on one channel: a landline may have WhatsApp.
+    if said.channel in channels_of_brand or said.reason not in PERSONS_WORDS:
         return ()
     return others if said.kind == "opt_out" or said.source in _TAKEN_BACK else ()

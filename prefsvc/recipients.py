@@ -23,6 +23,11 @@ class Recipient:
         key = address_key(vault.pepper, address.channel, address.sha256)
         return cls(key, address.channel, address)
 
+    def aliases(self, vault: Vault) -> list["Recipient"]:
+        """Return the same subscriber under the other spellings of the number, if it is known."""
+        others = self.address.aliases if self.address else ()
+        return [Recipient.of(other, vault) for other in others]
+
     def on(self, channel: Channel) -> "Recipient":
         """Return the same person on another channel that reaches the same address (S-31)."""
         address = replace(self.address, channel=channel) if self.address else None

@@ -5,11 +5,11 @@ from typing import TypeAlias
 
 from prefsvc.ledger_row import LedgerRow
 from prefsvc.suppression import (
-    LIFTING_SOURCES,
     Reason,
     Scope,
     State,
     decide,
+    may_lift,
     parse_act,
     parse_reason,
 )
@@ -39,7 +39,7 @@ def replay(followed: Followed, row: LedgerRow) -> None:
     said_at = min(row.sent_at or row.received_at, row.received_at)
     said = State(scope, reason, kind == "opt_out", said_at, row.deadline_at, row.event_id)
     standing = followed[slot].state if slot in followed else None
-    _, state = decide(kind, standing, said, may_lift=row.source in LIFTING_SOURCES)
+    _, state = decide(kind, standing, said, may_lift=may_lift(row.source, reason))
     if state is not None and state is not standing:
         followed[slot] = Consequence(state, row.position)
 

@@ -1,7 +1,7 @@
 """Doubtful replies: a person decides whether one was a stop; one that nobody decides is a stop.
 
 Where the brand's rules demand it, the doubt suppresses first and is asked about second (RULES S-13,
-S-15). Whoever opens or decides a review locks the head of its brand and bucket first, so of two
+S-15). Whoever opens or decides a review first locks what its opt-out would be ordered by, so of two
 decisions made at once one comes first and the other sees it.
 """
 
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
 
-from prefsvc import ledger, opt_outs
+from prefsvc import opt_outs
 from prefsvc.address import Address, parse_channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
@@ -117,7 +117,7 @@ class Said:
 
 async def open_review(tx: Tx, vault: Vault, doubt: Doubt) -> Said | None:
     """Open the review of a doubtful reply, once; return the opt-out if it suppressed first."""
-    await ledger.lock(tx, [(doubt.recipient.bucket, doubt.brand.brand_id)])
+    await opt_outs.lock(tx, vault, doubt.brand, doubt.recipient)
     if await _find(tx, doubt.brand, doubt.review_id):
         return None
     said = await _suppress(tx, vault, doubt) if _suppresses(doubt) else None
@@ -186,8 +186,8 @@ async def decide(
 
     Once: the same decision again changes nothing, another is refused.
     """
-    await find(tx, brand, review_id)
-    await ledger.lock(tx, [(bucket_of_event(review_id), brand.brand_id)])
+    asked = await find(tx, brand, review_id)
+    await opt_outs.lock(tx, vault, brand, asked.recipient)
     review = await find(tx, brand, review_id)
     if review.state == _STATE_AFTER[answer.choice]:
         return review, None

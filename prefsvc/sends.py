@@ -21,11 +21,11 @@ from prefsvc.mailings import Mailing
 from prefsvc.opt_outs import EARLIEST
 from prefsvc.pace import Pace
 from prefsvc.suppression import (
-    LIFTING_SOURCES,
     MessageClass,
     Question,
     Scope,
     State,
+    may_lift,
     parse_act,
     parse_reason,
 )
@@ -199,8 +199,8 @@ def _said(row: queries.HistoriesRow) -> Said:
         deadline_at=row.deadline_at,
         event_id=row.event_id,
     )
-    may_lift = row.source in LIFTING_SOURCES
-    return Said(state, may_lift, row.position, row.received_at)
+    can_lift = may_lift(row.source, state.reason)
+    return Said(state, can_lift, row.position, row.received_at)
 
 
 async def _keep_violations(

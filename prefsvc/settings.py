@@ -4,13 +4,15 @@ import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from yarl import URL
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def default_data_dir() -> Path:
@@ -88,6 +90,9 @@ class Settings(BaseSettings):
     twilio_auth_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Twilio auth tokens or secrets of SharedKeys, separated by commas; any one that signs is good,
     so they can be rotated. `ACCOUNT_SID:token` holds a token to one account."""
+    telnyx_public_keys: Annotated[tuple[str, ...], NoDecode] = ()
+    """Public keys of Telnyx accounts in base64, separated by commas; any one whose holder signs is
+    good, so they can be rotated. Without one, every webhook of Telnyx is refused."""
     mail_event_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """What proves mail providers' webhooks, as `source:secret`, separated by commas; also a file of
     that name. What the secret is depends on the provider (docs/mail-events.md)."""
@@ -99,8 +104,12 @@ class Settings(BaseSettings):
     """The largest streamed (NDJSON) request body."""
     link_body_bytes_max: Positive = 4096
     """How much of a one-click body is read; what follows is ignored and the opt-out honoured."""
-    twilio_body_bytes_max: Positive = 64 << 10
-    """The largest Twilio webhook body."""
+    provider_body_bytes_max: Positive = 64 << 10
+    """The largest body of a webhook that a provider of text messages posts."""
+    twilio_events_body_bytes_max: Positive = 1 << 20
+    """The largest batch that Twilio's Event Streams may post."""
+    twilio_events_max: Positive = 1000
+    """The most events in such a batch."""
     mail_event_body_bytes_max: Positive = 8 << 20
     """The largest webhook body of a mail provider."""
     mail_events_per_post_max: Positive = 10_000
@@ -192,6 +201,27 @@ class Settings(BaseSettings):
     mail_from: str = ""
     """The address that alarms come from, for example prefsvc@example.com."""
 
+    # Telling Twilio of opt-outs.
+    twilio_consents_url: str = "https://accounts.twilio.com/v1/Consents/Bulk"
+    """Where Twilio is told of opt-outs, for brands whose file has a `twilio_account`."""
+    twilio_request_seconds: Seconds = 0.64
+    """How far apart the requests of one account are, all processes together. Twilio takes 100 a
+    minute; this leaves room for what the network delays."""
+    twilio_timeout_seconds: Seconds = 3
+    """How long one request may take; Twilio itself gives up then."""
+    twilio_requests_at_once_max: Positive = 8
+    """The most requests that one process has under way."""
+    twilio_backlog_max: Positive = 10_000
+    """The most numbers that wait in either lane of a brand; the rest waits in the ledger."""
+    twilio_failed_max: Positive = 1000
+    """How many may have failed in a target's backfill before it waits for somebody to look."""
+    twilio_failed_days: Positive = 90
+    """How long what Twilio refused for good stays to be seen and told again."""
+    twilio_positions_max: Positive = 1000
+    """The most positions of a feed that are looked at in one go for a lane."""
+    twilio_retries_max: Positive = 10_000
+    """The most that `prefsvc twilio retry` has told again in one go."""
+
     # The database.
     pool_size: Positive = 16
     """The most connections one process opens."""
@@ -225,6 +255,8 @@ class Settings(BaseSettings):
     """How soon notices that another process put on their way, and retries, are seen."""
     backlog_seconds: Seconds = 10
     """How often the deliveries that wait or failed are counted."""
+    twilio_seconds: Seconds = 0.5
+    """How soon Twilio is told of what another process committed."""
     review_seconds: Seconds = 10
     """How often doubtful replies are counted, and those that nobody decided become stops."""
     housekeeping_seconds: Seconds = 60
@@ -238,6 +270,7 @@ class Settings(BaseSettings):
 
     @field_validator(
         "twilio_auth_tokens",
+        "telnyx_public_keys",
         "mail_event_secrets",
         "delivery_schedule_seconds",
         "outward_networks_allowed",
@@ -258,6 +291,14 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
 
+    @field_validator("twilio_consents_url")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        url = URL(value)
+        if url.scheme == "https" or (url.scheme == "http" and url.host in _THIS_MACHINE):
+            return value
+        raise ValueError("must begin with https://; http:// only on this machine")
+
     @model_validator(mode="after")
     def _remembers_as_long_as_it_believes(self) -> Self:
         # A signature is recognised as used for as long as answers are kept.
@@ -274,7 +315,7 @@ class Settings(BaseSettings):
     @property
     def is_local(self) -> bool:
         """Say whether only this machine can call."""
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        return self.host in _THIS_MACHINE
 
     @property
     def idempotency_age(self) -> timedelta:
@@ -295,6 +336,11 @@ class Settings(BaseSettings):
     def delivery_claim(self) -> timedelta:
         """Return how long a process has a delivery in hand: an attempt and the time to note it."""
         return timedelta(seconds=self.delivery_timeout_seconds + 5)
+
+    @property
+    def twilio_claim(self) -> timedelta:
+        """Return how long a process has what a request tells in hand."""
+        return timedelta(seconds=self.twilio_timeout_seconds + 15)
 
     @property
     def sends_mail(self) -> bool:

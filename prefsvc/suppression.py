@@ -17,7 +17,9 @@ Effect = Literal["added", "lifted", "none"]
 ScopeKind = Literal["topic", "channel", "brand", "third_party_sharing"]
 MessageClass = Literal["marketing", "transactional", "service"]
 Purpose = Literal["message", "third_party_sharing"]
-Reason = Literal["opt_out", "complaint", "undeliverable", "deactivated", "restriction"]
+Reason = Literal[
+    "opt_out", "complaint", "undeliverable", "deactivated", "restriction", "alias", "reassigned"
+]
 
 _SCOPE_KINDS: dict[str, ScopeKind] = {
     "topic": "topic",
@@ -35,25 +37,45 @@ BLOCKED_BY_REASON: dict[Reason, frozenset[MessageClass]] = {
     # A deactivated account stops service announcements too; a person's own order still arrives.
     "deactivated": frozenset({"marketing", "service"}),
     "restriction": frozenset({"marketing", "service"}),
+    # What was said of another spelling of the number, which may only be about marketing.
+    "alias": frozenset({"marketing"}),
+    # Another person has the number now (S-33). Whatever is sent reaches a stranger: a receipt tells
+    # them what somebody bought, a code lets them into somebody's account.
+    "reassigned": frozenset({"marketing", "transactional", "service"}),
 }
+
+PERSONS_WORDS: frozenset[Reason] = frozenset({"opt_out", "complaint"})
+"""The reasons that are what a person said; they hold for every spelling of the number."""
 
 LIFTING_SOURCES = frozenset(
     {"confirmation", "in_store", "letter", "phone", "preference_centre", "sms_reply", "undo"}
 )
 """Where a person's own later word can come from. A purchase, a form that may have been filled in
 for something else, an import or a provider's event records an opt-in and lifts nothing (RULES
-P-08)."""
+P-08), with one exception (may_lift)."""
 
 OPT_OUT_SOURCES = frozenset(
     {
-        "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "provider_block", "provider_event",
+        "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply",
+        "mailbox", "one_click", "phone", "preference_centre", "provider_block", "provider_event",
         "registration", "sms_reply",
     }
 )  # fmt: skip
 SAME_WORD = timedelta(minutes=1)
 """An opt-out repeated so soon is the same word: a retry, a double click."""
 OPT_IN_SOURCES = LIFTING_SOURCES | {"form", "import", "provider_event", "purchase", "registration"}
+
+
+def may_lift(source: str, reason: Reason) -> bool:
+    """Say whether an opt-in from this source can lift a suppression of this reason.
+
+    That a number has another owner is nobody's wish: whoever gives it to the company afterwards, in
+    a form or a purchase, is that owner (S-33). Only what another program passes on may still be
+    about the last one.
+    """
+    if reason == "reassigned":
+        return source in OPT_IN_SOURCES - {"import", "provider_event"}
+    return source in LIFTING_SOURCES
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -72,6 +94,14 @@ class Scope:
     def parse(cls, kind: str, topic: str) -> "Scope":
         """Read a scope back from the database."""
         return cls(_SCOPE_KINDS[kind], topic)
+
+    @classmethod
+    def of(cls, reason: Reason, asked: "Scope") -> "Scope":
+        """Return what a reason is about, whatever was asked for.
+
+        Who has a number is no matter of topics or channels: all that the brand sends reaches them.
+        """
+        return cls("brand") if reason == "reassigned" else asked
 
     def covers(self, question: "Question") -> bool:
         """Say whether what is asked lies within this scope; a wider scope dominates a narrower."""

@@ -26,6 +26,7 @@ from prefsvc.settings import Settings
 PEPPER_VERSION = 1
 SECRET_BYTES = {"pepper": 32, "token_keys": 32, "sealing_key": 64, "ledger_key": 32}
 DEMO_TWILIO_FILE = "twilio_auth_token"
+TELNYX_KEY_BYTES: Final = 32
 MAIL_EVENTS_FILE = "mail_event_secrets"
 _OF_ENDPOINTS: Final = b"prefsvc endpoint secret v1"
 
@@ -42,6 +43,8 @@ class Vault:
     nonce_key: bytes
     twilio_tokens: tuple[tuple[str, str], ...]
     """(account SID or "", auth token) pairs; "" is any account."""
+    telnyx_keys: tuple[Ed25519PublicKey, ...]
+    """Telnyx' public keys; no secrets, but kept beside what checks the other provider."""
     mail_event_secrets: tuple[tuple[str, str], ...] = ()
     """(source, secret) pairs; of several for one source, each is good."""
 
@@ -80,6 +83,10 @@ class Vault:
         """Return the auth tokens that may sign for an account (RULES S-10)."""
         return [token for account, token in self.twilio_tokens if account in {"", account_sid}]
 
+    def twilio_credentials(self, account_sid: str) -> list[str]:
+        """Return the tokens that are held to this account, to call Twilio's own API with."""
+        return [token for account, token in self.twilio_tokens if account == account_sid]
+
     def mail_event_secrets_for(self, source: str) -> list[str]:
         """Return the secrets that may prove a mail provider's webhook."""
         return [secret for name, secret in self.mail_event_secrets if name == source]
@@ -96,12 +103,10 @@ def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
         text = given.get_secret_value() if given else _read(folder / name)
         return _decoded(name, text.replace(",", "\n").split())
 
-    return _vault(secret, _twilio_tokens(settings), _mail_event_secrets(settings))
+    return _vault(secret, settings)
 
 
-def _vault(
-    secret: Callable[[str], list[bytes]], twilio_tokens: list[str], mail_event_secrets: list[str]
-) -> Vault:
+def _vault(secret: Callable[[str], list[bytes]], settings: Settings) -> Vault:
     [pepper], [sealing_key], [ledger_key] = (
         secret("pepper"),
         secret("sealing_key"),
@@ -116,8 +121,11 @@ def _vault(
             _derive(ledger_key, b"prefsvc ledger signature v1")
         ),
         nonce_key=_derive(ledger_key, b"prefsvc page nonce v1"),
-        twilio_tokens=tuple(_account_and_token(token) for token in twilio_tokens),
-        mail_event_secrets=tuple(_source_and_secret(text) for text in mail_event_secrets),
+        twilio_tokens=tuple(_account_and_token(token) for token in _twilio_tokens(settings)),
+        telnyx_keys=tuple(_telnyx_key(text) for text in settings.telnyx_public_keys),
+        mail_event_secrets=tuple(
+            _source_and_secret(text) for text in _mail_event_secrets(settings)
+        ),
     )
 
 
@@ -194,6 +202,17 @@ def _account_and_token(text: str) -> tuple[str, str]:
     return (account, token)
 
 
+def _telnyx_key(text: str) -> Ed25519PublicKey:
+    raw = _unbase64(text)
+    # For a key of zeros, a placeholder's, anybody can find signatures: it is a point of order 4.
+    if len(raw) != TELNYX_KEY_BYTES or not any(raw):
+        raise SecretUnreadable(
+            f"PREFSVC_TELNYX_PUBLIC_KEYS must be public keys of {TELNYX_KEY_BYTES} bytes in base64,"
+            " as Telnyx' portal shows them under Keys & Credentials."
+        )
+    return Ed25519PublicKey.from_public_bytes(raw)
+
+
 def _read(path: Path) -> str:
     try:
         return path.read_text()
@@ -217,16 +236,20 @@ def _decoded(name: str, parts: list[str]) -> list[bytes]:
 
 
 def _decode(name: str, text: str) -> bytes:
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except ValueError:  # not base64, or not even ASCII
-        raw = b""
+    raw = _unbase64(text)
     if len(raw) != SECRET_BYTES[name]:
         raise SecretUnreadable(
             f"The secret {name} must be {SECRET_BYTES[name]} bytes in base64; "
             "`prefsvc secrets make` makes a good one."
         )
     return raw
+
+
+def _unbase64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:  # not base64, or not even ASCII
+        return b""
 
 
 def _base64(raw: bytes) -> str:

@@ -25,7 +25,7 @@ class Said:
     """An act of an address, as the ledger has it.
 
     `state` is what the act alone would have stand: active for an opt-out. `may_lift` says whether
-    its source can lift (suppression.LIFTING_SOURCES). `position` is its place in its bucket.
+    its source can lift it (suppression.may_lift). `position` is its place in its bucket.
     """
 
     state: State

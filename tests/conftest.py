@@ -11,7 +11,7 @@ from prefsvc import api_keys, app, brands, senders
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
 from tests.support import scratch_database
-from tests.support.cast import ORIGIN, TWILIO_TOKEN, Clock, acme, globex
+from tests.support.cast import ORIGIN, TELNYX_PUBLIC_KEY, TWILIO_TOKEN, Clock, acme, globex
 
 ROOT = Path(__file__).parents[1]
 CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or ROOT.parent / "shared" / "corpora")
@@ -21,6 +21,7 @@ hypothesis.settings.register_profile("prefsvc", deadline=None)
 hypothesis.settings.load_profile("prefsvc")
 
 TABLES = (
+    "twilio_consent", "twilio_target", "twilio_account",
     "delivery_attempt", "delivery", "endpoint", "alarm", "sender_watch", "violation", "case_note",
     "honour_case", "send_report", "mailing", "handover", "feed_tally", "review", "reach_backlog",
     "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",
@@ -52,6 +53,7 @@ def settings(secrets_dir):
         secrets_dir=secrets_dir,
         public_url=ORIGIN,
         twilio_auth_tokens=TWILIO_TOKEN,
+        telnyx_public_keys=TELNYX_PUBLIC_KEY,
         checkpoint_seconds=0.05,
     )
 

@@ -38,10 +38,20 @@ _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
     ("messaging_services", _TEXTED),
     ("sms", _TEXTED),
 )
+_NO_NUMBERS: Final = ("sms", "twilio_numbers")
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
 _PLAIN_MAIL: Final = MailSettings()
 _PLAIN_SMS: Final = SmsSettings()
+_TELNYX_ANSWERS: Final = (
+    "replies_by_provider = false is for Twilio's numbers alone: Telnyx takes no reply from a"
+    " webhook, so that people get what its messaging profile answers"
+)
+
+_TELNYX_NUMBERS: Final = (
+    "twilio_account has Twilio told of opt-outs for every one of numbers, and it refuses those that"
+    " are Telnyx': with twilio_numbers = false it is told for its messaging services alone"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +182,28 @@ class Brand:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
 
+    @property
+    def twilio_targets(self) -> tuple[str, ...]:
+        """Return for what Twilio's block list is told of opt-outs: services, numbers; or nothing.
+
+        The block of a service holds for what is sent through it, that of a number for what is sent
+        from the number alone (RULES S-25): only all of them together leave no way around.
+        """
+        if not self.sms.twilio_account:
+            return ()
+        numbers = self.numbers if self.sms.twilio_numbers else ()
+        return (*_twilio_services(self), *numbers)
+
+    def remarks(self) -> list[str]:
+        """Return what its file may not do as meant, though nothing in it is wrong."""
+        if not any(map(kinds.is_telnyx_profile, self.messaging_services)):
+            return []
+        tells_numbers = self.sms.twilio_account and self.sms.twilio_numbers
+        return [
+            *([_TELNYX_ANSWERS] if not self.replies_by_provider else []),
+            *([_TELNYX_NUMBERS] if tells_numbers else []),
+        ]
+
     def doubtful(self, recipients_country: str | None) -> Doubtful:
         """Return whether a doubtful reply suppresses first.
 
@@ -254,6 +286,11 @@ def _texted(brand: Brand) -> list[Channel]:
     return [channel for channel in _TEXTED if channel in brand.channels]
 
 
+def _twilio_services(brand: Brand) -> list[str]:
+    """Return the messaging services that are Twilio's."""
+    return [one for one in brand.messaging_services if not kinds.is_telnyx_profile(one)]
+
+
 def _check_senders(brand: Brand, table: Table) -> None:
     for key, channels in _CHANNELS_OF_KEYS:
         if key in table and not set(channels) & set(brand.channels):
@@ -263,6 +300,11 @@ def _check_senders(brand: Brand, table: Table) -> None:
         if table.lacks("numbers") and table.lacks("messaging_services"):
             table.problem(
                 f"the channel {channel} needs numbers or messaging_services: STOP is known by them"
+            )
+        if not brand.sms.twilio_numbers and not _twilio_services(brand):
+            table.problem(
+                "needs messaging_services of Twilio's; without any it would tell nothing",
+                *_NO_NUMBERS,
             )
         if not brand.support.contact and table.is_sound("support"):
             table.problem(

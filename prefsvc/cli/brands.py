@@ -53,6 +53,9 @@ def _check(_: Settings, given: Namespace) -> int:
     read = app.read_brands(_files(given.paths))
     check_together(read)
     print(f"{len(read)} brands are sound: {', '.join(brand.slug for brand in read)}")
+    for brand in read:
+        for remark in brand.remarks():
+            print(f"{brand.slug}: note that {remark}.")
     return 0
 
 

@@ -9,9 +9,12 @@ from dataclasses import dataclass
 from typing_extensions import override
 
 from prefsvc import app, brands, installation
+from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.welcome import FIRST_KEY_FILE
+from prefsvc.consents import backlog
+from prefsvc.consents.backlog import AccountBacklog
 from prefsvc.db import queries
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
@@ -124,6 +127,10 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
     async with db.read() as tx:
         skew = abs((await tx.conn.fetchval("select now()") - tx.now).total_seconds())
         book = await brands.load(tx, vault.token_masters)
+        told = [
+            _told(one, has_token=bool(vault.twilio_credentials(one.account.name)))
+            for one in await backlog.accounts(tx, settings, book)
+        ]
         keys = sum(key.revoked_at is None for key in await queries.api_keys(tx.conn))
     return [
         Finding(f"the secrets are those of this installation ({known.installation_id})"),
@@ -137,18 +144,41 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         ),
         Finding(f"{keys} API keys work", mend="" if keys else "run `prefsvc senders add`"),
         _twilio(settings, vault, book),
+        *told,
+        _telnyx(vault, book),
         *_mail_events(vault, book),
     ]
+
+
+def _told(one: AccountBacklog, *, has_token: bool) -> Finding:
+    account = one.account
+    waiting = one.fresh.count + one.backfill.count
+    text = f"Twilio's account {account.name}: {waiting} to be told, {one.failed_count} failed"
+    if not has_token:
+        return Finding(text, mend=f"add {account.name}:TOKEN to PREFSVC_TWILIO_AUTH_TOKENS")
+    if account.failing_since:
+        since = f"since {account.failing_since:%Y-%m-%d %H:%M} UTC: {account.failing_how}"
+        return Finding(f"{text}, no request is answered {since}", mend="see docs/twilio.md")
+    mend = "`prefsvc twilio status` says why; then `prefsvc twilio retry`"
+    return Finding(text, mend=mend if one.failed_count else "")
 
 
 def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
     numbers = len(book.by_number) + len(book.by_service)
     text = f"{numbers} numbers and messaging services, {len(vault.twilio_tokens)} Twilio tokens"
-    if settings.twilio_auth_tokens or not numbers:
+    if settings.twilio_auth_tokens or vault.telnyx_keys or not numbers:
         return Finding(text)
     if vault.twilio_tokens:
         return Finding(f"{text}, of which only the one for trials: Twilio's own texts are refused")
     return Finding(text, mend="set PREFSVC_TWILIO_AUTH_TOKENS, or every STOP is refused")
+
+
+def _telnyx(vault: Vault, book: BrandBook) -> Finding:
+    profiles = sum(map(is_telnyx_profile, book.by_service))
+    text = f"{profiles} Telnyx profiles, {len(vault.telnyx_keys)} Telnyx keys"
+    if profiles and not vault.telnyx_keys:
+        return Finding(text, mend="set PREFSVC_TELNYX_PUBLIC_KEYS, or every STOP there is refused")
+    return Finding(text)
 
 
 def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:

@@ -9,14 +9,19 @@ from prefsvc.intent.spelling import BREAK
 _LENGTHS: Final = (4, 3, 2, 1)  # of a courtesy, in words
 
 
+def without_idle(words: Sequence[str], known: Languages) -> list[str]:
+    """Return a text's words without those that say nothing wherever they stand."""
+    return list(_telling(words, known))
+
+
 def bare(words: Sequence[str], known: Languages) -> list[str]:
-    """Return a text's words without courtesies, and without clauses that were nothing else."""
-    clauses = " ".join(_without(words, known)).split(BREAK)
+    """Return them without courtesies as well, and without clauses that were nothing else."""
+    clauses = " ".join(words).split(BREAK)
     trimmed = [" ".join(_trimmed(tuple(clause.split()), known)) for clause in clauses]
     return f" {BREAK} ".join(filter(None, trimmed)).split()
 
 
-def _without(words: Sequence[str], known: Languages) -> Iterator[str]:
+def _telling(words: Sequence[str], known: Languages) -> Iterator[str]:
     at = 0
     while at < len(words):
         idle = known.anywhere.get(words[at], ())

@@ -7,13 +7,15 @@ A pattern is a row of places, parted by spaces:
   *             one word, whatever it is
   ...           up to four words, whatever they are, in the same clause
   ^  $          here a clause begins, or ends; `$|now`: it ends, or there is "now"
+  $$            here the text ends
   ,             here another clause may begin
   !a|b          neither of these words comes next
   topic:offers  as `offers`, and it is what the request is about
 Matching goes from left to right. At each word the longest phrase wins and takes its words with it,
 so that "won't stop calling me" never reaches "stop calling me". A doubtful one takes its first word
-alone, because a request may follow in it: "who is this stop texting". A place is tried a bounded
-number of times, so that the whole takes time in proportion to the text.
+alone, because a request may follow in it ("who is this stop texting"), unless it asks whether we
+stop. A place is tried a bounded number of times, so that the whole takes time in proportion to the
+text.
 """
 
 import re
@@ -24,12 +26,14 @@ from typing import Final, Literal
 
 from prefsvc.intent.spelling import BREAK
 
-Kind = Literal["stop", "ask", "perhaps", "ordinary", "everything"]
+Kind = Literal["stop", "brief", "question", "ask", "perhaps", "ordinary", "everything"]
 
 # What a word that begins several phrases is taken for: the surest first, the longest of those.
 _SURENESS: Final[Mapping[Kind, int]] = {
     "ordinary": 2,
     "stop": 2,
+    "brief": 2,
+    "question": 2,
     "everything": 2,
     "ask": 1,
     "perhaps": 0,
@@ -40,6 +44,7 @@ _MARKS: Final = {
     "*": r"[^. ]+ ",
     "^": r"(?<=\. )",
     "$": r"(?=\. )",
+    "$$": r"(?=\. (?:\. )?\Z)",
     ",": r"(?:\. )?",
 }
 _OTHER_THAN: Final = "!"
@@ -64,6 +69,8 @@ class Found:
     phrase: Phrase
     topic: str | None
     words: frozenset[str]
+    span: range
+    """Where it stands, in letters of the text's words."""
 
 
 class Grammar:
@@ -71,8 +78,9 @@ class Grammar:
 
     def __init__(self, spelled: Callable[[str], Sequence[str]]) -> None:
         """Take how the words of a pattern are spelled: as those of the texts are."""
-        self._spelled = spelled
+        self._spelled = cache(spelled)  # the same few words make up all the phrases
         self._by_first: dict[str, list[Phrase]] = {}
+        self._words: set[str] = set()
 
     def add(
         self, language: str, kind: Kind, rule: str, pattern: str, classes: Mapping[str, str]
@@ -80,6 +88,7 @@ class Grammar:
         """Add one pattern."""
         places = expanded(pattern, classes).split()
         phrase = Phrase(kind, rule, language, "".join(map(self._expression, places)))
+        self._words |= {word for place in places for word in self._said(place)}
         for first in self._firsts(places):
             self._by_first.setdefault(first, []).append(phrase)
 
@@ -88,9 +97,13 @@ class Grammar:
         for phrases in self._by_first.values():
             yield from phrases
 
-    def words(self) -> Iterator[str]:
+    def first_words(self) -> Iterator[str]:
         """Yield every word that begins a phrase."""
         yield from self._by_first
+
+    def words(self) -> Iterator[str]:
+        """Yield every word of a phrase."""
+        yield from self._words
 
     def search(self, words: Sequence[str]) -> Iterator[Found]:
         """Yield the phrases of a text from left to right; none overlaps another."""
@@ -100,7 +113,8 @@ class Grammar:
             if at >= until and (match := self._longest(word, text, at)):
                 phrase, found = match
                 until = found.end() if _SURENESS[phrase.kind] > 1 else at
-                yield Found(phrase, found.groupdict().get("topic"), frozenset(found[0].split()))
+                topic = found.groupdict().get("topic")
+                yield Found(phrase, topic, frozenset(found[0].split()), range(*found.span()))
             at += len(word) + 1
 
     def _longest(self, word: str, text: str, at: int) -> tuple[Phrase, re.Match[str]] | None:
@@ -127,6 +141,10 @@ class Grammar:
         said = place.removeprefix(_TOPIC).removeprefix(_OTHER_THAN).removesuffix("?").split("|")
         return sorted(map(self._row, said), key=len, reverse=True)
 
+    def _said(self, place: str) -> Iterator[str]:
+        for words in self._alternatives(place) if place not in _MARKS else ():
+            yield from words.split() if words not in _MARKS else ()
+
     def _row(self, said: str) -> str:
         if said in _MARKS:
             return said
@@ -152,8 +170,8 @@ class Grammar:
 def _weight(phrase: Phrase, match: re.Match[str]) -> tuple[int, int, bool, bool]:
     # Of phrases of the same words, an ordinary one keeps a request from being one, and one that
     # knows the topic says more.
-    is_ordinary, names_topic = phrase.kind == "ordinary", "topic" in match.groupdict()
-    return _SURENESS[phrase.kind], match.end(), is_ordinary, names_topic
+    is_ordinary = phrase.kind in {"ordinary", "question"}
+    return _SURENESS[phrase.kind], match.end(), is_ordinary, "topic" in match.groupdict()
 
 
 @cache

@@ -4,32 +4,44 @@ A file holds, each optional:
   [keywords.<intent>]  rule = [words]: the whole message is this; "everything" is a wide stop
   ends = [...]         courtesies and curses that may stand at either end of a clause
   anywhere = [...]     those that say nothing wherever they stand
+  laughs = [...]       make fun of "stop it", not of "stop texting me"
   by_itself = [...]    keywords that are a request even with a reason beside them
   long_words = [...]   read with one letter wrong
+  mistyped = "..."     shorter ones that are often mistyped, and
+  no_slips = "..."     words of their own that resemble these
+  run_together = "..." words that are written without a space between them
   [spelling]           as written = "as meant"
   [words]              names for lists of words, for use in patterns as <name>
-  [stop] [ask] [perhaps] [ordinary] [everything]
-                       rule = [patterns] of that kind (see grammar.py); "ordinary" keeps the
-                       phrases that hold a request's words and ask for none
+  [stop] [brief] [question] [ask] [perhaps] [ordinary] [everything]
+                       rule = [patterns] of that kind (see grammar.py); "brief" ones ask to stop
+                       where they are most of what was said; "question" ones ask whether we do;
+                       "ordinary" keeps the phrases that hold a request's words and ask for none
   [matters]            business = words of other things that can be stopped,
                        texting = words that say that it is the texts that should stop
 """
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any, Final, Literal
 
 from prefsvc.intent.grammar import Grammar, Kind, expanded
-from prefsvc.intent.spelling import BREAK, Speller, plain, tokens
+from prefsvc.intent.spelling import BREAK, Speller, plain, slips_of, tokens
 
 Outcome = Literal["stop", "start", "help", "ask", "everything"]
 Words = tuple[str, ...]
 Documents = Mapping[str, Mapping[str, Any]]
 
-_KINDS: Final[tuple[Kind, ...]] = ("stop", "ask", "perhaps", "ordinary")
+_KINDS: Final[tuple[Kind, ...]] = (
+    "stop",
+    "brief",
+    "question",
+    "ask",
+    "perhaps",
+    "ordinary",
+)
 _WIDE: Final[tuple[Kind, ...]] = ("everything",)
 _FIRST: Final = "en"  # whose word counts where several languages share one
 
@@ -56,6 +68,7 @@ class Languages:
     anywhere: Mapping[str, Sequence[Words]]
     """By the first word."""
     requests: Grammar
+    laughs: frozenset[str]
     by_itself: frozenset[str]
     business: frozenset[str]
     texting: frozenset[str]
@@ -72,9 +85,11 @@ def languages() -> Languages:
     keywords = dict(_keywords(documents, spelled))
     return Languages(
         speller=Speller(
-            vocabulary=frozenset({*requests.words(), *_parts(keywords)}),
+            vocabulary=frozenset({*requests.first_words(), *_parts(keywords)}),
             corrections=spelled.corrections,
             long_words=frozenset(map(" ".join, _listed(documents, "long_words", spelled))),
+            slips=_slips(documents, {*requests.words(), *spelled.corrections}),
+            run_together=frozenset(_listed_words(documents, "run_together")),
         ),
         keywords=keywords,
         joined={
@@ -85,6 +100,7 @@ def languages() -> Languages:
         ends=frozenset(_listed(documents, "ends", spelled)),
         anywhere=_by_first(_listed(documents, "anywhere", spelled)),
         requests=requests,
+        laughs=frozenset(_listed_words(documents, "laughs")),
         by_itself=frozenset(map(" ".join, _listed(documents, "by_itself", spelled))),
         business=frozenset(_matters(documents, "business", spelled)),
         texting=frozenset(_matters(documents, "texting", spelled)),
@@ -135,6 +151,18 @@ def _keywords(documents: Documents, spelled: _Spelling) -> Iterator[tuple[str, K
             for rule, words in rules.items():
                 for word in words:
                     yield " ".join(spelled(word)), Keyword(outcome, rule, language)
+
+
+def _slips(documents: Documents, known: Collection[str]) -> Mapping[str, str]:
+    """Return every slip in a word that is often mistyped, where that makes no other known word."""
+    others = {*known, *_listed_words(documents, "no_slips")}
+    mistyped = list(_listed_words(documents, "mistyped"))
+    return {slip: word for word in mistyped for slip in slips_of(word) if slip not in others}
+
+
+def _listed_words(documents: Documents, name: str) -> Iterator[str]:
+    for document in documents.values():
+        yield from plain(document.get(name, "")).split()
 
 
 def _parts(keywords: Iterable[str]) -> Iterator[str]:

@@ -36,11 +36,10 @@ _REACTION_CHARS_MAX: Final = 40
 _SAYING_CHARS_MAX: Final = 60
 _MAIL_QUOTE: Final = re.compile(r"^[ \t]*>.*$", re.MULTILINE)
 _SIGNATURE: Final = re.compile(
-    r"\n--+[ \t]*\n.*\Z"
-    r"|\b(?:sent from my|get outlook for|envoyé depuis mon|enviado desde mi|enviado do meu"
+    r"\b(?:sent from my|get outlook for|envoyé depuis mon|enviado desde mi|enviado do meu"
     r"|von meinem \w+ gesendet|gesendet von meinem|inviato da|verzonden vanaf mijn|skickat från min"
     r"|sendt fra min|wysłane z)\b[^\n.!?]{0,40}(?=[\n.!?]|\Z)",
-    re.IGNORECASE | re.DOTALL,
+    re.IGNORECASE,
 )
 # Before a quotation of what the person said to us: those words are a request made again.
 _OWN_SAYING: Final = re.compile(

@@ -8,23 +8,25 @@ Rule 3: what lets messages flow again is read exactly as listed, and YES only as
 
 import re
 from collections.abc import Sequence
-from itertools import takewhile
+from itertools import chain, takewhile
 from typing import Final, Literal
 
-from prefsvc.intent.courtesy import bare
+from prefsvc.intent.courtesy import bare, without_idle
 from prefsvc.intent.decision import Decision
 from prefsvc.intent.grammar import Found, Kind
 from prefsvc.intent.language import Keyword, Languages, languages
+from prefsvc.intent.person import names_another
 from prefsvc.intent.quotes import own_words
 from prefsvc.intent.spelling import BREAK, CHARS_MAX, plain, tokens
 
 WrongNumber = Literal["ask", "stop"]
 
 _NOTHING: Final = Decision("none", "nothing_asked")
-_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚")
+_STOP_SIGNS: Final = frozenset("🛑⛔🚫✋🤚🖕🙅")
+_LAUGHS: Final = frozenset("😂🤣😆😹")
 # STOP in capitals before words that are not: the keyword was meant, whatever follows.
 _CAPITALS: Final = re.compile(r"\W*(?:STOP|STOPALL|UNSUBSCRIBE|OPT[ -]?OUT)\b.*[a-z]{3}", re.DOTALL)
-_SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a phrase
+_SHORT_WORDS_MAX: Final = 15  # a longer text that asks to stop says so in a plainer phrase
 
 # Rules of languages/*.toml that are treated apart.
 _BARE_NO: Final = "bare_no"
@@ -48,8 +50,12 @@ def decide(
         return Decision("ask", "stop_sign")
     if keyword := _keyword(own, words, known):
         return _by_keyword(keyword)
-    said = bare(words, known)
-    return _by_politeness(said, known) or _by_phrases(own, said, known, wrong_number)
+    decision = _mended(own, words, known, wrong_number)
+    if decision.intent == "stop" and _is_in_fun(own, words, known):
+        return Decision("ask", "said_laughing", language=decision.language)
+    if decision.intent == "none" and names_another(own):
+        return _not_that_person(wrong_number)
+    return decision
 
 
 def is_yes(text: str) -> bool:
@@ -71,6 +77,45 @@ def _keyword(own: str, words: Sequence[str], known: Languages) -> Keyword | None
     return keyword
 
 
+def _read(own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber) -> Decision:
+    short, full = _spoken(words, known)
+    by_keyword = _by_politeness(full, known) or _by_politeness(short, known)
+    return by_keyword or _by_phrases(own, (short, full), known, wrong_number)
+
+
+def _spoken(words: Sequence[str], known: Languages) -> tuple[list[str], list[str]]:
+    """Return the text without its courtesies, and with them.
+
+    "Again" is one after "I said stop" and none in "do not text me again".
+    """
+    full = without_idle(words, known)
+    return bare(full, known), full
+
+
+def _mended(
+    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
+) -> Decision:
+    """Read the text, and once more without its slips, which count where a phrase needs them."""
+    decision = _read(own, words, known, wrong_number)
+    meant = known.speller.mended(words)
+    if decision.intent == "stop" or meant == words:
+        return decision
+    other = _by_phrases(own, _spoken(meant, known), known, wrong_number)
+    return other if other.intent == "stop" or decision.intent == "none" else decision
+
+
+def _not_that_person(wrong_number: WrongNumber) -> Decision:
+    if wrong_number == "stop":
+        return Decision("stop", _WRONG_NUMBER, "channel", "en")
+    return Decision("ask", _WRONG_NUMBER, language="en")
+
+
+def _is_in_fun(own: str, words: Sequence[str], known: Languages) -> bool:
+    """Say whether somebody laughs and does not speak of texts: "lol stop it"."""
+    laughs = not _LAUGHS.isdisjoint(own) or not known.laughs.isdisjoint(words)
+    return laughs and known.texting.isdisjoint(words)
+
+
 def _by_keyword(keyword: Keyword) -> Decision:
     match keyword.outcome:
         case "everything":
@@ -82,9 +127,10 @@ def _by_keyword(keyword: Keyword) -> Decision:
 
 
 def _by_politeness(words: Sequence[str], known: Languages) -> Decision | None:
-    """Read a keyword that stops and had only courtesies, curses or itself around it."""
-    keyword = known.joined.get("".join(dict.fromkeys(word for word in words if word != BREAK)))
-    if keyword is None:
+    """Read a keyword that had only courtesies, curses or itself around it."""
+    once = dict.fromkeys(word for word in words if word != BREAK)
+    keyword = known.joined.get("".join(once)) or known.keywords.get(" ".join(once))
+    if keyword is None or keyword.outcome in {"start", "help"}:
         return None
     if keyword.rule == _BARE_NO:
         return Decision("ask", "no_with_courtesy", language=keyword.language)
@@ -92,24 +138,38 @@ def _by_politeness(words: Sequence[str], known: Languages) -> Decision | None:
 
 
 def _by_phrases(
-    own: str, words: Sequence[str], known: Languages, wrong_number: WrongNumber
+    own: str, texts: Sequence[Sequence[str]], known: Languages, wrong_number: WrongNumber
 ) -> Decision:
-    found = list(known.requests.search(words))
-    return _surely(words, found, known) or _perhaps(own, words, found, known, wrong_number)
+    found = [list(known.requests.search(words)) for words in texts]
+    surely = (_surely(*one, known) for one in zip(texts, found, strict=True))
+    if stop := next(filter(None, surely), None):
+        return stop
+    return _perhaps(own, texts[0], [*chain(*found)], known, wrong_number)
 
 
 def _surely(words: Sequence[str], found: Sequence[Found], known: Languages) -> Decision | None:
     is_other_business = _is_other_business(words, known) and not _stop_stands_alone(words, known)
+    brief = _of_kind("brief", found) if _is_short(words) else []
     stops = [
         one
-        for one in _of_kind("stop", found)
+        for one in (*_of_kind("stop", found), *brief)
         if not is_other_business or _names_texting(one, known)
     ]
     if stops:
         return _stop(stops[0], _scope(words, stops, known))
-    doubts = _of_kind("ask", found)
-    if doubts and _begins_with_stop(words, known) and not is_other_business:
-        return Decision("stop", "stop_and_a_reason", "channel", doubts[0].phrase.language)
+    reason = None if is_other_business else _reason(words, found, known)
+    if reason is None:
+        return None
+    return Decision("stop", "stop_and_a_reason", "channel", reason.phrase.language)
+
+
+def _reason(words: Sequence[str], found: Sequence[Found], known: Languages) -> Found | None:
+    """Return a doubtful phrase that the words of a request beside it make a sure one."""
+    hints = _of_kind("perhaps", found) if _is_short(words) else []
+    begins_with_stop = _begins_with_stop(words, known)
+    for doubt in _of_kind("ask", found):
+        if begins_with_stop or any(hint.span.start not in doubt.span for hint in hints):
+            return doubt
     return None
 
 
@@ -124,17 +184,21 @@ def _perhaps(
     wrong = [one for one in doubts if one.phrase.rule == _WRONG_NUMBER]
     if wrong and wrong_number == "stop":
         return _stop(wrong[0], "channel")
-    if doubtful := (*wrong, *_of_kind("stop", found), *doubts):
+    if doubtful := (*wrong, *_of_kind("stop", found), *_of_kind("question", found), *doubts):
         return _ask(doubtful[0])
     if _CAPITALS.match(own):
         return Decision("ask", "stop_in_capitals", language="en")
-    hints = _of_kind("perhaps", found)
-    is_about_us = len(words) <= _SHORT_WORDS_MAX and not _is_other_business(words, known)
+    hints = [*_of_kind("brief", found), *_of_kind("perhaps", found)]
+    is_about_us = _is_short(words) and not _is_other_business(words, known)
     return _ask(hints[0]) if hints and is_about_us else _NOTHING
 
 
 def _of_kind(kind: Kind, found: Sequence[Found]) -> list[Found]:
     return [one for one in found if one.phrase.kind == kind]
+
+
+def _is_short(words: Sequence[str]) -> bool:
+    return len(words) <= _SHORT_WORDS_MAX
 
 
 def _is_other_business(words: Sequence[str], known: Languages) -> bool:

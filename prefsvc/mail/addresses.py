@@ -24,7 +24,7 @@ RECIPIENT_FIELDS: Final = (
 
 # What surrounds or separates addresses; each alternative begins with another character.
 _PIECE: Final = re.compile(
-    r'"(?:[^"\\]|\\.)*+"?|\((?:[^()\\]|\\.)*+\)?|<[^<>]*+>?|[,;]|[^"(<,;]+|.', re.DOTALL
+    r'"(?:[^"\\]|\\.)*+"?|\((?:[^()\\]|\\.)*+\)?|<++[^<>]*+>?|[,;]++|[^"(<,;]+|.', re.DOTALL
 )
 _GROUP_NAME: Final = re.compile(r"^[^@<\"\[]*:")
 _ROUTE: Final = re.compile(r"^@[^:]*:")
@@ -35,7 +35,9 @@ _BARE: Final = re.compile(
 _SHORT: Final = re.compile(rf"[a-z2-7]{{{SHORT_TOKEN_LENGTH}}}", re.IGNORECASE)
 _SEALED_LENGTH_MIN: Final = 28  # base64url of a key id, a tag and one octet or more of a link
 _SEALED: Final = re.compile(rf"[A-Za-z0-9_-]{{{_SEALED_LENGTH_MIN},{TOKEN_LENGTH_MAX}}}")
-_TOKEN_LOCAL: Final = re.compile(r"[a-z]{1,16}\+(.+)", re.IGNORECASE)
+# Some programs escape the plus sign, or take it for an escaped space.
+_TOKEN_LOCAL: Final = re.compile(r"u(?:\+|%2b| )(.+)", re.IGNORECASE)
+_VERP_LOCAL: Final = re.compile(r"[a-z]{1,16}[+=-](.+)", re.IGNORECASE)
 _TOKEN_PATH: Final = re.compile(r"/u/([^/?#\s]+)")
 
 
@@ -45,11 +47,11 @@ def listed(value: str) -> list[str]:
     bracketed, loose = "", ""
     for piece in _PIECE.finditer(value):
         text = piece[0]
-        if text in ",;":
+        if text[0] in ",;":
             found += _one(bracketed, loose)
             bracketed, loose = "", ""
         elif text.startswith("<"):
-            bracketed = text[1:].rstrip(">")
+            bracketed = text.strip("<>")
         elif not text.startswith("("):
             loose += text
         if len(found) >= ADDRESSES_MAX:
@@ -87,10 +89,9 @@ def in_text(text: str) -> list[tuple[int, str]]:
     return [(found.start(), found[0].rstrip(".")) for found in _BARE.finditer(text)]
 
 
-def tokens_of(addresses: Iterable[str]) -> list[str]:
+def tokens_of(written: Iterable[str]) -> list[str]:
     """Return the tokens among addresses (`u+<token>@…`, in any case), as they are written."""
-    locals_ = (text.rpartition("@")[0].strip().strip('"') for text in addresses)
-    return [token for local in locals_ if (token := _token_in(local))]
+    return list(_tokens(written, _TOKEN_LOCAL))
 
 
 def tokens_in_original(original: Entity) -> Iterator[str]:
@@ -101,12 +102,14 @@ def tokens_in_original(original: Entity) -> Iterator[str]:
     for value in original.all("list-unsubscribe"):
         for uri in parse_list_unsubscribe(value):
             yield from _tokens_of_uri(uri)
-    for name in ("return-path", "cfbl-feedback-id", "x-prefsvc-token", "reply-to", "errors-to"):
+    for name in ("return-path", "reply-to", "errors-to", "message-id"):
         for value in original.all(name):
-            said = "".join(value.split())  # white space in a CFBL-Feedback-ID counts for nothing
-            yield from tokens_of(listed(value))
-            if name in {"cfbl-feedback-id", "x-prefsvc-token"} and is_token(said):
-                yield said
+            yield from _tokens(listed(value), _VERP_LOCAL)
+    for name in ("cfbl-feedback-id", "x-prefsvc-token"):
+        for value in original.all(name):
+            token = "".join(value.split())  # white space in it counts for nothing (E-45)
+            if is_token(token):
+                yield token
 
 
 def is_token(text: str) -> bool:
@@ -120,9 +123,11 @@ def _one(bracketed: str, loose: str) -> list[str]:
     return [text] if "@" in text or "\uff20" in text else []
 
 
-def _token_in(local: str) -> str | None:
-    found = _TOKEN_LOCAL.fullmatch(local)
-    return found[1] if found and is_token(found[1]) else None
+def _tokens(written: Iterable[str], shape: re.Pattern[str]) -> Iterator[str]:
+    for text in written:
+        found = shape.fullmatch(text.rpartition("@")[0].strip().strip('"'))
+        if found and is_token(found[1]):
+            yield found[1]
 
 
 def _tokens_of_uri(uri: str) -> Iterator[str]:

@@ -1,7 +1,7 @@
 """Whether a program wrote a message, and which kind of program (RFC 3834; E-30)."""
 
 import re
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from functools import cache
 from typing import Final
 
@@ -19,17 +19,13 @@ _PRECEDENCES: Final = frozenset({"auto_reply", "auto-reply", "bulk", "junk", "li
 _LIST_FIELDS: Final = ("list-id", "list-post", "list-unsubscribe", "mailing-list", "x-mailing-list")
 _COMMENT: Final = re.compile(r"\([^()]*\)")
 _PROGRAMS: Final = re.compile(
-    r"(?:mailer-?daemon|post-?master|mail-?daemon|maildaemon|mdaemon|autoreply|auto-reply"
+    r"(?:mailer-?daemon|mail-?daemon|maildaemon|mdaemon|autoreply|auto-reply"
     r"|autoresponder|no-?reply|do-?not-?reply|bounces?|nobody|daemon|system administrator)"
     r"(?:[+=@.-]|$)",
     re.IGNORECASE,
 )
-_REPLY_PREFIX: Final = re.compile(
-    r"\s*(?:(?:re|aw|antw|antwort|sv|vs|vá|odp|odg|ynt|rif|r|res|fw|fwd|wg|tr|rv|enc|i|fs|vl|doorst"
-    r"|ang|bls|atb|回复|回覆|答复|转发|轉寄|답장|전달|תגובה|הועבר|رد|إعادة توجيه|απ|πρθ|นส)"
-    r"(?:\[\d{1,3}\]|\^\d{1,3}|\(\d{1,3}\))?\s*[:：]|\[(?:external|ext|extern|spam)\]:?)",
-    re.IGNORECASE,
-)
+
+_POSTMASTER: Final = re.compile(r"post-?master[+=@.-]", re.IGNORECASE)
 
 
 def reason(message: Entity, mailboxes: Collection[str]) -> str | None:
@@ -39,15 +35,9 @@ def reason(message: Entity, mailboxes: Collection[str]) -> str | None:
     """
     if addresses.first(message, "from", "sender") in mailboxes:
         return "own_loop"
-    if is_from_nobody(message):
-        return "null_reverse_path"
-    if is_submitted_by_program(message):
-        return "auto_submitted"
-    if _is_list_mail(message, mailboxes):
-        return "list_mail"
-    if _is_from_program(message):
-        return "sent_by_a_program"
-    return "automatic_subject" if has_automatic_subject(message) else None
+    if sign := next((name for name, shows in _SIGNS.items() if shows(message)), None):
+        return sign
+    return "list_mail" if _is_list_mail(message, mailboxes) else None
 
 
 def is_from_nobody(message: Entity) -> bool:
@@ -58,13 +48,18 @@ def is_from_nobody(message: Entity) -> bool:
 
 def is_submitted_by_program(message: Entity) -> bool:
     """Say whether a header field declares it: Auto-Submitted, or what older programs write."""
-    declared = _COMMENT.sub("", message.first("auto-submitted") or "").partition(";")[0]
-    if declared.strip().lower() not in _DENIALS:
+    if _declared(message) not in _DENIALS:
         return True
     if any(_is_affirmed(value) for name in _AUTOMATIC_FIELDS for value in message.all(name)):
         return True
     precedence = (message.first("precedence") or message.first("x-precedence") or "").strip()
     return precedence.lower() in {"auto_reply", "auto-reply"}
+
+
+def is_generated(message: Entity) -> bool:
+    """Say whether a program wrote it of itself, and not to answer a message of ours."""
+    is_answer = message.has("in-reply-to", "references") or is_from_nobody(message)
+    return not is_answer and _declared(message) == "auto-generated"
 
 
 def is_unsubscribe_click(message: Entity) -> bool:
@@ -84,21 +79,21 @@ def has_automatic_subject(message: Entity) -> bool:
 
 def is_answer(subject: str) -> bool:
     """Say whether a subject is that of the message which was answered or forwarded."""
-    return bool(_REPLY_PREFIX.match(subject))
+    return bool(_prefix().match(subject.lower()))
 
 
 def own_subject(subject: str) -> str:
     """Return a subject without what programs put before it: Re:, AW:, Fwd:, [EXTERNAL]."""
     for _ in range(10):
-        if not (found := _REPLY_PREFIX.match(subject)):
+        if not (found := _prefix().match(subject.lower())):
             break
         subject = subject[found.end() :]
     return subject.strip(" \"'“”„«»")
 
 
-def is_program_address(address: str | None) -> bool:
+def is_program_address(address: str) -> bool:
     """Say whether nobody reads what is sent to this address."""
-    return address is not None and bool(_PROGRAMS.match(address))
+    return bool(_PROGRAMS.match(address) or _POSTMASTER.match(address))
 
 
 def _is_list_mail(message: Entity, mailboxes: Collection[str]) -> bool:
@@ -114,7 +109,18 @@ def _is_list_mail(message: Entity, mailboxes: Collection[str]) -> bool:
 def _is_from_program(message: Entity) -> bool:
     delivered = (message.first("delivered-to") or "").strip().lower()
     sender = addresses.first(message, "from") or addresses.first(message, "sender")
-    return delivered == "autoresponder" or is_program_address(sender)
+    return delivered == "autoresponder" or bool(sender and _PROGRAMS.match(sender))
+
+
+def _declared(message: Entity) -> str:
+    """Return the keyword of Auto-Submitted, without its parameters and comments (E-30)."""
+    value = _COMMENT.sub("", message.first("auto-submitted") or "")
+    return value.partition(";")[0].strip().lower()
+
+
+def _is_report(message: Entity) -> bool:
+    """Say whether it reports something else than a failure: that it was read, say (RFC 8098)."""
+    return message.media_type == "multipart/report"
 
 
 def _is_affirmed(value: str) -> bool:
@@ -125,4 +131,22 @@ def _is_affirmed(value: str) -> bool:
 def _subjects() -> re.Pattern[str]:
     known = table("automatic")
     starts, whole = ("|".join(map(re.escape, known[name])) for name in ("starts", "whole"))
-    return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/–—-]|$)")
+    return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/\u2013\u2014-]|$)")
+
+
+@cache
+def _prefix() -> re.Pattern[str]:
+    answers = "|".join(table("automatic")["answers"])
+    counted = r"(?:\[\d{1,3}\]|\^\d{1,3}|\(\d{1,3}\))?"
+    return re.compile(
+        rf"\s*(?:(?:{answers}){counted}\s*[:\uff1a]|\[(?:external|ext|extern|spam)\]:?)"
+    )
+
+
+_SIGNS: Final[dict[str, Callable[[Entity], bool]]] = {
+    "report": _is_report,
+    "null_reverse_path": is_from_nobody,
+    "auto_submitted": is_submitted_by_program,
+    "sent_by_a_program": _is_from_program,
+    "automatic_subject": has_automatic_subject,
+}

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from prefsvc.mail import addresses, bounce
+from prefsvc.mail import addresses, report
 from prefsvc.mail.message import Entity
 
 Kind = Literal["complaint", "opt_out", "unknown", "malformed", "none"]
@@ -29,7 +29,10 @@ _KINDS: Final[dict[str, Kind]] = {
 }
 _FIELDS_CHARS_MAX: Final = 16 * 1024
 _REDACTED: Final = frozenset(
-    {"redacted", "anonymous", "undisclosed", "undisclosed-recipients", "recipient", "unknown", "x", "xxx"}
+    {
+        "redacted", "anonymous", "undisclosed", "undisclosed-recipients", "recipient", "unknown",
+        "x", "xxx",
+    }
 )  # fmt: skip
 # Whom the message went to. What the report's third part says comes before its second (E-41): it is
 # the message itself. Of its fields those come first that name a mailbox and not a list.
@@ -53,12 +56,12 @@ class Complaint:
 
 def read(message: Entity) -> Complaint | None:
     """Read a complaint; None if the message is none."""
-    if part := _report_in(message):
-        fields = bounce.fields_of(part)
+    if (part := _report_in(message)) is not None:
+        fields = report.fields_of(part)
         return _complaint(_kind_of(part, fields), fields, message)
     if _is_forwarded_by_hotmail(message):
         return _complaint("complaint", {"feedback-type": "abuse"}, message)
-    return _of_notification(bounce.notification(message) or {})
+    return _of_notification(report.notification(message) or {})
 
 
 def _report_in(message: Entity) -> str | None:
@@ -69,13 +72,13 @@ def _report_in(message: Entity) -> str | None:
     for part in message.walk():  # some loops give the report as plain text
         if part.media_type == "text/plain" and (is_declared or part is not message):
             text = part.text[:_FIELDS_CHARS_MAX].strip("\n")
-            if {"feedback-type", "user-agent", "version"} <= bounce.fields_of(text).keys():
+            if {"feedback-type", "user-agent", "version"} <= report.fields_of(text).keys():
                 return text
     return "" if is_declared else None
 
 
 def _kind_of(part: str, fields: dict[str, str]) -> Kind:
-    """Say what is reported. What breaks the format (RFC 5965 §3.1) is for a person: it may be real."""
+    """Say what is reported; what breaks the format (RFC 5965 §3.1) may still be a complaint."""
     types = [line for line in part.lower().split("\n") if line.startswith("feedback-type:")]
     if len(types) != 1 or {"received-date", "arrival-date"} <= fields.keys():
         return "malformed"
@@ -88,16 +91,16 @@ def _feedback_type(fields: dict[str, str]) -> str:
 
 
 def _complaint(kind: Kind, fields: dict[str, str], message: Entity) -> Complaint:
-    original = bounce.original_of(message)
+    original = report.original_of(message)
     tokens = tuple(dict.fromkeys(addresses.tokens_in_original(original))) if original else ()
-    written = [*_written(original, _IN_THE_ORIGINAL), *_values(fields)]
+    written = [*(_written(original) if original else ()), *_values(fields)]
     address = next((one for text in written if (one := _named(text))), None)
     return Complaint(kind, _feedback_type(fields), address, tokens)
 
 
-def _written(original: Entity | None, names: tuple[str, ...]) -> Iterator[str]:
-    for name in names if original else ():
-        found = [text for value in original.all(name) for text in addresses.listed(value)]  # type: ignore[union-attr]
+def _written(original: Entity) -> Iterator[str]:
+    for name in _IN_THE_ORIGINAL:
+        found = [text for value in original.all(name) for text in addresses.listed(value)]
         if len(found) == 1:  # of several it is unknown which one complained
             yield found[0]
 
@@ -115,7 +118,7 @@ def _named(text: str) -> str | None:
 
 def _is_forwarded_by_hotmail(message: Entity) -> bool:
     """Say whether it is a report of Microsoft's JMRP as it was before it sent ARF."""
-    original = bounce.original_of(message)
+    original = report.original_of(message)
     if original is None or not message.media_type.startswith("multipart/"):
         return False
     is_named_so = message.words("subject").lower().startswith(_SUBJECTS_OF_JMRP)
@@ -126,8 +129,7 @@ def _of_notification(notice: dict[str, Any]) -> Complaint | None:
     match notice:
         case {"complaint": {"complainedRecipients": list(many), **rest}}:
             feedback_type = str(rest.get("complaintFeedbackType") or "abuse").lower()
-            written = [one.get("emailAddress") for one in many if isinstance(one, dict)]
-            found = [one for text in written if (one := addresses.canonical(str(text)))]
+            found = report.notified(many)
             kind = _KINDS.get(feedback_type, "unknown")
             return Complaint(kind, feedback_type, found[0] if len(found) == 1 else None)
     return None

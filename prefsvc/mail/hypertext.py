@@ -19,7 +19,7 @@ _PIECE: Final = re.compile(
     r"(?P<comment><!--)|<[!?][^<>]*+>?"
     r"|<(?P<end>/?)(?P<name>[a-zA-Z][\w:]{0,40})(?=[\s/>])"
     r"(?P<attributes>(?:[^<>\"']|\"[^\"<]*+\"|'[^'<]*+'|[\"'])*+)>"
-    r"|(?P<text>[^<]++|<)"
+    r"|(?P<text>[^<]++|<[^<]*+)"
 )
 _ATTRIBUTE: Final = re.compile(
     r"([a-z][\w-]{0,40})\s{0,8}=\s{0,8}(?:\"([^\"]*)\"|'([^']*)'|([^\s\"'>]+))", re.IGNORECASE

@@ -16,6 +16,7 @@ from prefsvc.mail import charsets
 OCTETS_READ_MAX: Final = 4 * 2**20  # what a person wrote stands before any attachment
 FIELDS_MAX: Final = 1000
 FIELD_LENGTH_MAX: Final = 2**20
+WORDS_LENGTH_MAX: Final = 4000
 DEPTH_MAX: Final = 8
 PARTS_MAX: Final = 100
 
@@ -58,7 +59,7 @@ class Entity:
 
     def words(self, name: str) -> str:
         """Return what a field says to a reader, its encoded words read; "" if it is not there."""
-        return " ".join(charsets.unencoded(self.first(name) or "").split())
+        return " ".join(charsets.unencoded((self.first(name) or "")[:WORDS_LENGTH_MAX]).split())
 
     def walk(self) -> Iterator[Self]:
         """Yield the entity and every part in it; an enclosed message is one part."""

@@ -7,7 +7,7 @@ Rule 3: only the person's own words count (E-35), and doubt is `ask`, never `ign
 
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 from prefsvc.address import Address
@@ -20,11 +20,12 @@ from prefsvc.token import Keyring, SealedToken
 Outcome = Literal["opt_out", "complaint", "undeliverable", "ask", "ignored"]
 
 OCTETS_MAX: Final = 25 * 2**20
-"""Octets of a message; a longer one is not read, and the doors refuse it, so that its sender knows."""
+"""Octets of a message; a longer one is not read: its sender is told when a door refuses it."""
 
 _RECIPIENTS_MAX: Final = 200
 _UNSUBSCRIBE_MAILBOX: Final = re.compile(
-    r"(?:.{1,40}[-_.+])?(?:un-?sub(?:scribe)?s?|unsubscriptions?|opt-?outs?|remove|removal|signoff"
+    r"u\+.{1,1000}@"  # a token that was damaged on its way
+    r"|(?:.{1,40}[-_.+])?(?:un-?sub(?:scribe)?s?|unsubscriptions?|opt-?outs?|remove|removal|signoff"
     r"|abmeld(?:en|ung)|abbestell(?:en|ung)|austragen|d[ée]sabonne(?:r|ment)|d[ée]sinscri(?:re|ption)"
     r"|bajas?|disiscri(?:viti|zione)|cancellami|uitschrijven|afmelden|avregistrera|afmeld|avmeld"
     r"|wypisz|odhlasit)(?:[-_.+].{1,60})?@"
@@ -33,6 +34,15 @@ _SCOPES: Final = ("everything", "channel")  # the widest first
 _UNREADABLE_TYPES: Final = frozenset(
     {"multipart/encrypted", "application/pkcs7-mime", "application/x-pkcs7-mime"}
 )
+
+
+_MEANING: Final[dict[complaint.Kind, tuple[Outcome, str]]] = {
+    "complaint": ("complaint", "feedback_report"),
+    "opt_out": ("opt_out", "feedback_report"),
+    "unknown": ("ask", "feedback_of_unknown_type"),
+    "malformed": ("ask", "feedback_malformed"),
+    "none": ("ignored", "feedback_of_another_kind"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +59,7 @@ class Reading:
     tokens: tuple[str, ...] = field(default=(), repr=False)
     """Tokens that say whom it is about; where the keys are not at hand, they may be forged."""
     others: tuple[str, ...] = field(default=(), repr=False)
-    """Further addresses that the same report says nobody is at."""
+    """Further addresses: where the same report says nobody is, or that the person's words name."""
     rule: str | None = None
     """Of the person's words: the rule of prefsvc.intent, or of prefsvc.mail.requests, that fits."""
 
@@ -83,7 +93,7 @@ def read(
     return (
         (None if reported else _sent_to_token(message, place))
         or reported
-        or _clicked(message)
+        or _clicked(message, place)
         or _written_by_program(message, place)
         or _asked(message, place)
     )
@@ -128,30 +138,32 @@ def _reported(message: Entity, place: _Place) -> Reading | None:
         if not returned.gone:
             return Reading("ignored", "bounce_for_another_reason")
         first, *others = returned.gone
-        return Reading("undeliverable", "nobody_there", first, others=tuple(others))
+        return Reading(
+            "undeliverable", "nobody_there", first, tokens=returned.tokens, others=tuple(others)
+        )
     return None
 
 
 def _of_complaint(said: complaint.Complaint, place: _Place) -> Reading:
-    match said.kind:
-        case "none":
-            return Reading("ignored", f"feedback_{said.feedback_type.replace('-', '_')}")  # E-42
-        case "complaint":
-            outcome, why = "complaint", "feedback_report"
-        case "opt_out":
-            outcome, why = "opt_out", "feedback_report"
-        case kind:
-            outcome, why = "ask", f"feedback_{kind}"
+    outcome, why = _MEANING[said.kind]  # E-42
+    if outcome == "ignored":
+        return Reading(outcome, why)
     # E-43: who obscures the address leaves our own token in the message.
     named = _named_by_token(outcome, why, said.tokens, place)
     if named and named.address:
         return named
-    return Reading(outcome, why, said.address, "channel", named.tokens if named else ())
+    tokens = named.tokens if named else ()
+    return Reading(outcome, why, said.address, "channel", tokens)  # E-40: all that is mailed
 
 
-def _clicked(message: Entity) -> Reading | None:
-    """Read what Apple Mail sends by itself when somebody presses *Unsubscribe*."""
-    if not automatic.is_unsubscribe_click(message):
+def _clicked(message: Entity, place: _Place) -> Reading | None:
+    """Read what a mail program sends by itself when somebody presses *Unsubscribe*."""
+    is_click = automatic.is_unsubscribe_click(message) or (
+        automatic.is_generated(message)
+        and requests.is_command(message.words("subject"))
+        and _is_to_mailbox(message, place)
+    )
+    if not is_click:
         return None
     return _by_sender("opt_out", Request("stop", "unsubscribe_click", "channel"), message)
 
@@ -176,7 +188,9 @@ def _asked(message: Entity, place: _Place) -> Reading:
     if subject and not is_answer:
         found.insert(0, requests.of_subject(subject))
     if stops := [one for one in found if one.asked == "stop"]:
-        return _by_sender("opt_out", _widest(stops), message)
+        read = _by_sender("opt_out", _widest(stops), message)
+        named = requests.named_addresses(words if is_answer else f"{subject}\n{words}")
+        return replace(read, others=tuple(one for one in named if one != read.address))
     if doubts := [one for one in found if one.asked == "ask"]:
         return _by_sender("ask", doubts[0], message)
     if doubt := _doubt(message, place, subject=subject, words=words):

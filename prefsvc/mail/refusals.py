@@ -27,11 +27,11 @@ _TYPE: Final = re.compile(r"\A\s*(?:smtp|dns|x-[\w-]{1,60}|unknown)\s?;", re.IGN
 _WEB_ADDRESS: Final = re.compile(r"\b(?:https?://|www\.)\S{1,300}", re.IGNORECASE)
 _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ ,:-]|$)(?![\d.])")
-_SENTENCE: Final = re.compile(r"[;!?\n]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
+_SENTENCE: Final = re.compile(r"[;!?]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
 
 Phase = Literal["sender", "recipient", "message"]
-# At which command of the conversation a server refused. After DATA it was there whole, and refused
-# for what it was, whatever the words: mobile carriers say "user unknown" of mail that is filtered.
+# At which command of the conversation a server refused. After DATA it had the whole message, and
+# refused it for what it is, whatever the words: carriers say "user unknown" of filtered mail, too.
 _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
     # With several commands sent at once, the answer to RCPT comes after DATA was sent.
     "recipient": re.compile(
@@ -41,7 +41,8 @@ _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
         re.IGNORECASE,
     ),
     "message": re.compile(
-        r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command|\[data\]"
+        r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command"
+        r"|\[data\]"
         r"|>>> ?(?:data|bdat|\.)\s|\(data\)|end of message|after sending message|following data",
         re.IGNORECASE,
     ),
@@ -49,13 +50,14 @@ _PHASES: Final[dict[Phase, re.Pattern[str]]] = {
         r"(?:\b(?:after|to|our|following)|>>>) ?(?:mail from|ehlo|helo)|>>> ?mail\b|\[mail_from\]",
         re.IGNORECASE,
     ),
-}  # fmt: skip
+}
 # RFC 3463 and its registry: bad destination mailbox or system, moved, null MX, no route to a host.
 _STATUS_OF_NOBODY: Final = frozenset({(1, 1), (1, 2), (1, 6), (1, 10), (4, 4)})
 _STATUS_OF_NO_KIND: Final = frozenset({(0, 0)})
 _STATUS_OF_THE_SENDER: Final = frozenset({(1, 7), (1, 8)})
 _ABOUT_THE_ADDRESS: Final = 1  # the second number of a status, RFC 3463 §3.2
 _ABOUT_A_MAILBOX: Final = 2
+_TRANSIENT, _PERMANENT = "4", "5"  # the first digit of a reply and of a code
 _STATUS_LAST: Final = 10  # higher ones are a vendor's own, and say what another server said
 
 
@@ -81,21 +83,27 @@ def verdict(text: str, status: str | None = None, *, phase: Phase | None = None)
     """
     said = _plain(text)
     codes = [*_codes(status or ""), *_codes(said)]
-    kinds = {code[1:] for code in codes}
     phase = phase_of(text) or phase
-    if phase == "sender" or kinds & _STATUS_OF_THE_SENDER or _words().something_else.search(said):
+    if _is_about_something_else(said, codes, phase):
         return "something_else"
-    if _words().no_host.search(said) and kinds <= _STATUS_OF_NO_KIND:
+    kinds = {code[1:] for code in codes}
+    has_no_host = bool(_words().no_host.search(said))
+    if has_no_host and kinds <= _STATUS_OF_NO_KIND:
         return "nobody"  # Gmail gives up with 4.0.0 where there is no such domain
     if _is_temporary(said, codes, is_status_given=bool(status)):
         return "something_else"
-    if _words().no_host.search(said):
+    if has_no_host or (_says_nobody(said) and _is_sure(said, codes, phase)):
         return "nobody"
-    if is_nobody(said):
-        return "nobody" if _is_sure(said, codes, phase) else "something_else"
-    if kinds & _STATUS_OF_NOBODY:
+    if kinds & _STATUS_OF_NOBODY and not _says_nobody(said):
         return "nobody"
-    return "something_else" if codes or _REPLY.search(said) else None
+    return "something_else" if codes or _REPLY.search(said) or _says_nobody(said) else None
+
+
+def _is_about_something_else(
+    said: str, codes: list[tuple[int, int, int]], phase: Phase | None
+) -> bool:
+    is_about_the_sender = any(code[1:] in _STATUS_OF_THE_SENDER for code in codes)
+    return phase == "sender" or is_about_the_sender or bool(_words().something_else.search(said))
 
 
 def _is_sure(said: str, codes: list[tuple[int, int, int]], phase: Phase | None) -> bool:
@@ -118,8 +126,8 @@ def _names_the_recipient(said: str, codes: list[tuple[int, int, int]]) -> bool:
     return _QUOTED_RECIPIENT in said and not any(code[1] == _ABOUT_A_MAILBOX for code in codes)
 
 
-def is_nobody(said: str) -> bool:
-    """Say whether a plain refusal has the words for it: a thing that is missing, in one sentence."""
+def _says_nobody(said: str) -> bool:
+    """Say whether a plain refusal says in one sentence that somebody or something is missing."""
     if _words().phrases.search(said):
         return True
     return any(_words().nobody.search(sentence) for sentence in _SENTENCE.split(said))
@@ -144,13 +152,14 @@ def _codes(text: str) -> list[tuple[int, int, int]]:
 
 
 def _is_temporary(said: str, codes: list[tuple[int, int, int]], *, is_status_given: bool) -> bool:
-    """Say whether the server may yet take the message: 4.x.x, or 4yz where nothing finer is said."""
-    if any(code[0] == 5 for code in codes):  # noqa: PLR2004 - RFC 3463: permanent
-        return is_status_given and codes[0][0] == 4  # noqa: PLR2004 - RFC 3463: transient
-    if codes:
-        return True
+    """Say whether the server may yet take it: by its reply, then by the report's code and its."""
     replies = {found[1] for found in _REPLY.finditer(said)}
-    return "4" in replies and "5" not in replies
+    if replies == {_TRANSIENT}:
+        return True
+    classes = [str(code[0]) for code in codes]
+    if _PERMANENT not in classes:
+        return _TRANSIENT in classes
+    return is_status_given and classes[0] == _TRANSIENT
 
 
 @cache
@@ -159,16 +168,22 @@ def _words() -> _Words:
     other = [
         pattern for patterns in table("refusals")["something_else"].values() for pattern in patterns
     ]
-    things, after, before, phrases = (
-        "|".join(nobody_words[name]) for name in ("things", "is_missing", "missing", "phrases")
+    patterns = (
+        "|".join(other),
+        *("|".join(nobody_words[name]) for name in ("hosts", "accounts")),
+        _pattern_of_nobody(nobody_words),
+        "|".join(nobody_words["phrases"]),
     )
+    return _Words(*(re.compile(pattern) for pattern in patterns))
+
+
+def _pattern_of_nobody(words: dict[str, list[str]]) -> str:
+    """Join the things and the words of absence, in either order, into one pattern."""
+    things, after, before = ("|".join(words[name]) for name in ("things", "is_missing", "missing"))
     # A few words may stand between, but none that begin another clause.
     between = r"(?:(?!(?:and|but|or|please|if|because)\s)\S{1,80}\s){0,8}?"
     short = r"(?:(?!(?:and|but|please|if|because)\s)\S{1,80}\s){0,3}?"
-    nobody = [
-        rf"(?<!\w)(?:{things})\W+{between}(?:\W{{0,3}})(?:{after})(?!\w)",
-        rf"(?<!\w)(?:{before})\W+{short}(?:\W{{0,3}})(?:{things})(?!\w)",
-    ]
-    no_host, no_account = ("|".join(nobody_words[name]) for name in ("hosts", "accounts"))
-    patterns = ("|".join(other), no_host, no_account, "|".join(nobody), phrases)
-    return _Words(*(re.compile(pattern) for pattern in patterns))
+    return (
+        rf"(?<!\w)(?:{things})\W+{between}\W{{0,3}}(?:{after})(?!\w)"
+        rf"|(?<!\w)(?:{before})\W+{short}\W{{0,3}}(?:{things})(?!\w)"
+    )

@@ -26,17 +26,19 @@ _WRAPPED_FROM_CHARS: Final = 60  # a quoted line this long may have lost its end
 
 _QUOTED: Final = re.compile(r"[ \t]{0,8}(?:>|&gt;|»|\|(?:\s|$)|[A-Z]{1,3}>)")
 _GROUPWISE: Final = re.compile(r"\s*>>> .{3,200}>>>?\s*$")
-_SIGNATURE: Final = re.compile(r"\s*(?:--|—|–)\s*$")
+_SIGNATURE: Final = re.compile(r"\s*(?:--|\u2014|\u2013)\s*$")
 _RULE: Final = re.compile(r"\s*_{10,}\s*$")
-_LABEL: Final = re.compile(r"[\s*_>-]*([^\s:：*][^:：*]{0,24}?)[\s*]*[:：]\**(?!//)(.*)")
+_LABEL: Final = re.compile(
+    r"[\s*_>-]*([^\s:\uff1a*][^:\uff1a*]{0,24}?)[\s*]*[:\uff1a]\**(?!//)(.*)"
+)
 _MAIL_ADDRESS: Final = re.compile(r"[^\s<>@]{1,64}@[\w-]{1,63}\.[\w.-]{2,}")
 _TIME: Final = re.compile(r"\b\d{1,2}[:.h]\d{2}\b|\d{1,2}[時时点點시]\s?\d{0,2}")
 _DATE: Final = re.compile(
     r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\b\d{1,2}[/.]\d{1,2}\b"
 )
 _SENTENCE_END: Final = re.compile(r"[.!?,]\s+\w")
-_ENDS_ATTRIBUTION: Final = re.compile(r"[:：]\s*\**\s*-*\s*$")
-_AROUND: Final = " \t\u00a0\u200b*_-=~#>|:：,.!…<\"'“”„«»"
+_ENDS_ATTRIBUTION: Final = re.compile(r"[:\uff1a]\s*\**\s*-*\s*$")
+_AROUND: Final = " \t\u00a0\u200b*_-=~#>|:\uff1a,.!…<\"'“”„«»"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,8 @@ def _dates_from_first(lines: Sequence[str]) -> bool:
     first, *later = lines
     if _DATE.search(first):
         return not any(_DATE.search(line) for line in later)
-    return not any(_DATE.search(line) or _TIME.search(line) for line in later)
+    signs = [_DATE, _TIME] if _MAIL_ADDRESS.search(first) else [_DATE, _TIME, _MAIL_ADDRESS]
+    return not any(sign.search(line) for sign in signs for line in later)
 
 
 def _is_attribution(said: str) -> bool:

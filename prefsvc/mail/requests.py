@@ -1,7 +1,7 @@
 """What a subject or the person's own words ask for.
 
-`prefsvc.intent` knows what people say; here is what they only write: "Remove From Mailing List" as a
-subject, a word alone on a line under a greeting, "please take my address off".
+`prefsvc.intent` knows what people say; here is what they only write: "Remove From Mailing List" as
+a subject, a word alone on a line under a greeting, "please take my address off".
 """
 
 import re
@@ -11,6 +11,7 @@ from functools import cache
 from typing import Final, Literal
 
 from prefsvc.intent import Decision, decide
+from prefsvc.mail import addresses
 from prefsvc.mail.tables import table
 
 Asked = Literal["stop", "ask", "none"]
@@ -18,6 +19,7 @@ Asked = Literal["stop", "ask", "none"]
 _CHARS_AT_ONCE: Final = 1500  # what prefsvc.intent reads of a text
 _PIECES_MAX: Final = 20
 _LINES_OF_A_COMMAND: Final = 5  # a word alone further down belongs to something else
+_LINES_WITH_ADDRESSES_MAX: Final = 20
 _NAME_CHARS_MAX: Final = 80
 _NAMES_MAX: Final = 3
 
@@ -27,6 +29,11 @@ _SUBJECT_PREFIX: Final = re.compile(
     r"\s*(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|temat|тема)\s*:\s*",
     re.IGNORECASE,
 )
+_NEGATION: Final = re.compile(
+    r"\b(?:dont|do not|never|not|didnt|wont|cant|cannot|without|nicht|ne|no|non|não"
+    r"|inte|ikke|niet|nie)(?: \w+)?\s?$"
+)
+_NEGATION_CHARS_MAX: Final = 40
 _LIST_NAME: Final = re.compile(r"\w*(?:[\d@_.+-]|recipient)\S*|news\w*|list\w*")
 
 
@@ -44,7 +51,7 @@ _NOTHING: Final = Request("none", "nothing_asked")
 
 def of_subject(subject: str) -> Request:
     """Read a subject that the person wrote."""
-    if _is_command(subject):
+    if is_command(subject):
         return Request("stop", "removal_subject", "channel")
     return of_text(subject)
 
@@ -53,7 +60,7 @@ def of_text(text: str) -> Request:
     """Read the person's own words: a command alone on a line, then phrases, then intent."""
     text = _SUBJECT_PREFIX.sub("", text, count=1)
     lines = [line for line in text.split("\n") if line.strip()][:_LINES_OF_A_COMMAND]
-    if any(_is_command(_SUBJECT_PREFIX.sub("", line)) for line in lines):
+    if any(is_command(_SUBJECT_PREFIX.sub("", line)) for line in lines):
         return Request("stop", "command_line", "channel")
     found = _NOTHING
     for number, piece in enumerate(_pieces(text)):
@@ -64,6 +71,29 @@ def of_text(text: str) -> Request:
         if request.asked == "ask" and found.asked == "none":
             found = request
     return found
+
+
+def is_command(line: str) -> bool:
+    """Say whether a line is a command, as it stands or with the name of a list after it."""
+    if len(line) > _NAME_CHARS_MAX:
+        return False
+    said = _plain(line)
+    if said in _whole():
+        return True
+    command, _, rest = said.partition(" ")
+    raw = line.split()[1:]
+    is_named = bool(rest) and len(raw) <= _NAMES_MAX and all(map(_LIST_NAME.match, raw))
+    return command in _commands() and is_named
+
+
+def named_addresses(text: str) -> list[str]:
+    """Return the addresses that the words ask to remove, in canonical form, line by line."""
+    found: list[str] = []
+    for line in text.split("\n")[:_LINES_WITH_ADDRESSES_MAX]:
+        written = [one for _, one in addresses.in_text(line)]
+        if written and of_text(line).asked == "stop":
+            found += [one for text in written if (one := addresses.canonical(text))]
+    return list(dict.fromkeys(found))
 
 
 def _of_piece(text: str) -> Request:
@@ -95,23 +125,13 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[:_CHARS_AT_ONCE]
 
 
-def _is_command(line: str) -> bool:
-    """Say whether a line is a command, as it stands or with the name of a list after it."""
-    if len(line) > _NAME_CHARS_MAX:
-        return False
-    said = _plain(line)
-    if said in _whole():
-        return True
-    command, _, rest = said.partition(" ")
-    names = rest.split()
-    raw = line.split()[1:]
-    is_named = 0 < len(names) and len(raw) <= _NAMES_MAX and all(map(_LIST_NAME.match, raw))
-    return command in _commands() and is_named
-
-
 def _phrase_in(text: str) -> str | None:
     said = _plain(text)
-    return "removal_phrase" if any(one.search(said) for one in _phrases()) else None
+    for pattern in _phrases():
+        found = pattern.search(said)
+        if found and not _NEGATION.search(said[: found.start()][-_NEGATION_CHARS_MAX:]):
+            return "removal_phrase"
+    return None
 
 
 def _plain(text: str) -> str:
@@ -121,7 +141,8 @@ def _plain(text: str) -> str:
 
 @cache
 def _whole() -> frozenset[str]:
-    return frozenset(map(_plain, table("requests")["whole"]))
+    known = table("requests")
+    return frozenset(map(_plain, [*known["whole"], *known["commands"]]))
 
 
 @cache

@@ -104,11 +104,11 @@ async def take(service: Service, arrived: Arrived, brand: AppliedBrand | None = 
         found = await asyncio.to_thread(_read, service, arrived, brand)
     reading = found.reading
     named = await _named(service, brand, reading)
-    if reading.outcome == "ask":
-        for one in named:
-            await service.ask(_doubt(arrived, found, one))
-    elif named:
-        await service.record([_act(arrived, found, one) for one in named])
+    doubtful = [one for one in named if reading.outcome == "ask" or one.by == "words"]
+    if acts := [_act(arrived, found, one) for one in named if one not in doubtful]:
+        await service.record(acts)
+    for one in doubtful:
+        await service.ask(_doubt(arrived, found, one))
     metrics.MAILS.labels(reading.outcome).inc()
     log.info("mail", outcome=reading.outcome, why=reading.why, named=len(named))
     return reading
@@ -138,8 +138,10 @@ async def _named(
         return [by_token]
     if brand is None:  # a token without its row, at a domain of nobody's
         return []
+    # Whom the person's words name besides, somebody looks at; a report's names are all its own.
+    others = "report" if reading.outcome == "undeliverable" else "words"
     return [
-        _Named(brand, recipient, meaning.scope, "sender" if text == reading.address else "words")
+        _Named(brand, recipient, meaning.scope, "sender" if text == reading.address else others)
         for text in dict.fromkeys(filter(None, [reading.address, *reading.others]))
         if (recipient := _recipient(service, text))
     ]

@@ -4,6 +4,7 @@ The person's address and words never show in a repr, and so in no log line.
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final, Literal
@@ -12,10 +13,13 @@ from prefsvc.address import Address
 from prefsvc.intent import Decision, WrongNumber, decide, is_yes
 from prefsvc.sms.network import channel_of
 
-Provider = Literal["twilio"]
+Provider = Literal["telnyx", "twilio"]
 OptOutType = Literal["STOP", "START", "HELP"]
 
 BODY_CHARS_MAX: Final = 4096
+FIELD_CHARS_MAX: Final = 256
+_NAME_CHARS_MAX: Final = 64
+_NAMES_MAX: Final = 64
 
 # PostgreSQL stores neither.
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
@@ -89,3 +93,9 @@ def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Dec
 def storable(text: str, chars_max: int) -> str:
     """Return the text as a database can keep it, cut to so many characters."""
     return _UNSTORABLE.sub("\ufffd", text[:chars_max])
+
+
+def names_of(parameters: Iterable[str]) -> tuple[str, ...]:
+    """Return the names alone: their values (a city, a profile's name) prove nothing."""
+    names = sorted({storable(name, _NAME_CHARS_MAX) for name in parameters})
+    return tuple(names[:_NAMES_MAX])

@@ -80,4 +80,4 @@ async def take_status(
     [recorded] = await service.record([act])
     if recorded.is_new and error.reason == "opt_out":
         # Somebody told the provider to stop, and we did not hear it (S-27).
-        metrics.MISSED_OPT_OUTS.labels(brand.slug, error.code).inc()
+        metrics.MISSED_OPT_OUTS.labels(brand.slug, status.provider, error.code).inc()

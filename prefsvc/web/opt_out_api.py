@@ -21,13 +21,17 @@ from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient
 from prefsvc.scopes import scope_of
-from prefsvc.suppression import Reason, ScopeKind
+from prefsvc.suppression import Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, read_json
 from prefsvc.web.idempotency import REPLAYED, Outcome, once, request_of
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=1024)]
 Moment = Annotated[datetime, msgspec.Meta(tz=True)]
+GivenReason = Literal[
+    "opt_out", "complaint", "undeliverable", "deactivated", "restriction", "reassigned"
+]
+"""Every reason but `alias`, which only follows from what was said of another spelling."""
 OptOutSource = Literal[
     "api", "complaint", "fax", "import", "in_store", "letter", "phone", "preference_centre",
     "registration",
@@ -53,7 +57,7 @@ class OptOutBody(Strict, frozen=True, kw_only=True):
     also: Annotated[tuple[AddressBody, ...], msgspec.Meta(max_length=20)] = ()
     scope: ScopeKind | None = None
     topic: Text | None = None
-    reason: Reason = "opt_out"
+    reason: GivenReason = "opt_out"
     source: OptOutSource = "api"
     sent_at: Moment | None = None
     received_at: Moment | None = None
@@ -68,7 +72,7 @@ class OptInBody(Strict, frozen=True, kw_only=True):
     address: Text
     scope: ScopeKind | None = None
     topic: Text | None = None
-    reason: Reason = "opt_out"
+    reason: GivenReason = "opt_out"
     source: OptInSource
     sent_at: Moment | None = None
     received_at: Moment | None = None
@@ -103,7 +107,7 @@ async def post_opt_in(request: web.Request) -> web.Response:
     made = Act(
         entry.brand,
         Recipient.of(Address.for_opt_in(body.channel, body.address), entry.service.vault),
-        scope_of(entry.brand, body.channel, body.scope, body.topic),
+        Scope.of(body.reason, scope_of(entry.brand, body.channel, body.scope, body.topic)),
         body.source,
         _evidence(entry, body.evidence),
         reason=body.reason,
@@ -148,7 +152,7 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
             entry.brand,
             Recipient.of(Address.for_opt_out(channel, address), entry.service.vault),
             # Another address of the person has no part in a topic of this one's channel.
-            scope_of(entry.brand, channel, body.scope, body.topic),
+            Scope.of(body.reason, scope_of(entry.brand, channel, body.scope, body.topic)),
             body.source,
             _evidence(entry, body.evidence or {}),
             reason=body.reason,
@@ -188,6 +192,7 @@ def _opt_in_document(brand: AppliedBrand, recorded: Recorded) -> dict[str, Any]:
         "opt_in_id": str(recorded.event_id),
         "brand": brand.slug,
         "lifted": recorded.effect == "lifted",
+        "also_lifted": list(recorded.also_lifted),
         "scope": recorded.scope.kind,
         "topic": recorded.scope.topic or None,
         "reason": recorded.reason,

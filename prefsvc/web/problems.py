@@ -48,6 +48,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.TooBusy: 503,
     errors.TooManyEndpoints: 409,
     errors.SenderRetired: 409,
+    errors.StaleWebhook: 403,
     errors.UndoTooLate: 409,
     errors.UnknownAlarm: 404,
     errors.UnknownBrand: 404,

@@ -3,6 +3,7 @@ import re
 import pytest
 
 from prefsvc.cli.serve import examples
+from tests.support.cast import ACME, ACMES_PROFILE
 
 ATELIER = "1-atelier"
 
@@ -30,6 +31,26 @@ def test_the_shipped_brands_are_sound(prefsvc):
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("5 brands are sound: ")
     assert ATELIER in ran.out
+
+
+@pytest.mark.parametrize(
+    ("services", "by_provider", "is_told"),
+    [
+        (f'["{ACMES_PROFILE}"]', "false", True),
+        (f'["{ACMES_PROFILE}"]', "true", False),
+        ('["MG00000000000000000000000000000acc"]', "false", False),
+    ],
+)
+def test_a_brand_that_would_answer_by_telnyx_is_told_that_it_cannot(
+    prefsvc, tmp_path, services, by_provider, is_told
+):
+    beginning, _, end = ACME.partition("messaging_services")
+    changed = f"{beginning}messaging_services = {services}\n{end.partition(']')[2]}"
+    file = tmp_path / "acme.toml"
+    file.write_text(f"{changed}[sms]\nreplies_by_provider = {by_provider}\n")
+    ran = prefsvc("brands", "check", file)
+    assert (ran.code, ran.err) == (0, "")
+    assert ("acme: note that replies_by_provider = false is for Twilio" in ran.out) == is_told
 
 
 def test_all_that_is_wrong_in_all_files_is_said_at_once(prefsvc, spoil, brand_files):

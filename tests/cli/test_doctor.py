@@ -6,7 +6,9 @@ import pytest
 from prefsvc.cli.serve import examples
 from tests.cli.unreachable import UNREACHABLE
 from tests.mail_events.providers import SENDGRID_PUBLIC
+from tests.sms.telnyx_client import KEY, public
 from tests.support import scratch_database
+from tests.support.cast import ACME, ACMES_PROFILE
 from tests.support.scratch_database import named
 
 
@@ -58,6 +60,39 @@ def test_twilio_numbers_without_any_token_are_wrong(lines, first_key, secrets):
         aside.rename(token)
     assert code == 1
     assert any("set PREFSVC_TWILIO_AUTH_TOKENS" in line for line in wrong)
+
+
+def test_without_twilio_a_key_of_telnyx_is_enough(lines, first_key, secrets):
+    token = secrets / "twilio_auth_token"
+    aside = token.rename(secrets / "aside")
+    try:
+        code, well, wrong = lines(telnyx_public_keys=public(KEY))
+    finally:
+        aside.rename(token)
+    assert (code, wrong) == (0, [])
+    assert "0 Telnyx profiles, 1 Telnyx keys" in well
+
+
+@pytest.fixture
+def with_profile(prefsvc, tmp_path):
+    """A brand with a messaging profile of Telnyx, which is taken away afterwards."""
+
+    def apply(text):
+        file = tmp_path / "acme.toml"
+        file.write_text(text, "utf-8")
+        assert prefsvc("brands", "apply", file).code == 0
+
+    apply(ACME)
+    yield
+    apply(ACME.replace(f'  "{ACMES_PROFILE}",\n', ""))
+
+
+def test_telnyx_profiles_without_any_key_are_wrong(lines, first_key, with_profile):
+    code, _, wrong = lines()
+    assert (code, len(wrong)) == (1, 1)
+    assert wrong[0].startswith("1 Telnyx profiles, 0 Telnyx keys: ")
+    assert "set PREFSVC_TELNYX_PUBLIC_KEYS" in wrong[0]
+    assert lines(telnyx_public_keys=public(KEY))[2] == []
 
 
 @pytest.mark.parametrize("name", ["pepper", "twilio_auth_token"])

@@ -28,6 +28,7 @@ from tests.support.cast import (
     ANNS_PHONE,
     BOB,
     ORIGIN,
+    TELNYX_PUBLIC_KEY,
     TWILIO_TOKEN,
     globex,
 )
@@ -77,6 +78,7 @@ def running(server_url, tmp_path_factory):
             secrets_dir=tmp_path_factory.mktemp("secrets"),
             public_url=ORIGIN,
             twilio_auth_tokens=TWILIO_TOKEN,
+            telnyx_public_keys=TELNYX_PUBLIC_KEY,
             mail_event_secrets=SECRETS,
             outward_networks_allowed="127.0.0.0/8",
         )

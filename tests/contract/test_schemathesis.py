@@ -35,6 +35,7 @@ from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.web.requests import SECURITY_HEADERS
 from tests.contract.conftest import CONTRACT, DAVE, NOWHERE
 from tests.mail_events import providers as mail_event_proof
+from tests.sms import telnyx_client
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
 
 EXAMPLES = int(os.environ.get("PREFSVC_CONTRACT_EXAMPLES", "100"))
@@ -164,12 +165,25 @@ def steer_body(case, running, operation_id):
     for name, value in real.items():
         if value and isinstance(case.body.get(name), str):
             case.body[name] = value
+    if operation_id == "postTelnyxEvent":
+        steer_event(case, case.body["data"]["payload"])
+
+
+def steer_event(case, payload):
+    """Let an event of Telnyx' be about Ann and acme, which way it may go."""
+    person, brand = {"phone_number": ANNS_PHONE}, {"phone_number": ACMES_NUMBER}
+    if case.body["data"]["event_type"] == "message.received":
+        words = chosen(case, "STOP", "START", "HELP", "wrong number")
+        payload |= {"from": person, "to": [brand], "text": words}
+    else:
+        errors = [{"code": chosen(case, "40300", "40001", "40012")}]
+        payload |= {"from": brand, "to": [person], "errors": errors}
 
 
 def credentials(case, running, operation_id):
     """Return the headers that let a call in: most calls', and most of the time."""
-    if operation_id in {"postTwilioMessage", "postTwilioStatus"}:
-        return signed(case) if is_right(case) and chosen(case, 1, 1, 1, 0) else {}
+    if sign := SIGNED.get(operation_id):
+        return sign(case) if is_right(case) and chosen(case, 1, 1, 1, 0) else {}
     if operation_id == "postMailEvents":
         return mail_event_proof.basic() if is_right(case) and chosen(case, 1, 1, 0) else {}
     if not case.path.startswith("/v1"):
@@ -179,11 +193,23 @@ def credentials(case, running, operation_id):
     return {"Authorization": f"Bearer {running.start.keys[key]}"}
 
 
-def signed(case):
+def signed_by_telnyx(case):
+    sent = case.as_transport_kwargs(base_url=ORIGIN)
+    return telnyx_client.signed(requests.Request(**sent).prepare().body)
+
+
+def signed_by_twilio(case):
     if not all(isinstance(one, str) for one in case.body.values()):
         return {}
     made = RequestValidator(TWILIO_TOKEN).compute_signature(ORIGIN + case.formatted_path, case.body)
     return {"X-Twilio-Signature": made}
+
+
+SIGNED = {
+    "postTelnyxEvent": signed_by_telnyx,
+    "postTwilioMessage": signed_by_twilio,
+    "postTwilioStatus": signed_by_twilio,
+}
 
 
 # --- checks of our own ---------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Mail handed over by SMTP: what it asks for is durable when 250 is said, and nothing else is lost."""
+"""Mail handed over by SMTP: what it asks for is durable when 250 is said."""
 
 import asyncio
 import smtplib

@@ -71,7 +71,7 @@ def recorded(service):
 
 
 def missed(code="21610", brand="acme"):
-    labels = {"brand": brand, "code": code}
+    labels = {"brand": brand, "provider": "twilio", "code": code}
     return REGISTRY.get_sample_value("prefsvc_missed_opt_outs_total", labels) or 0
 
 

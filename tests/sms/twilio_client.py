@@ -82,3 +82,35 @@ def status(
         "AccountSid": ACCOUNT_SID,
     } | more
     return {name: value for name, value in form.items() if value is not None}
+
+
+def reassigned(
+    *, from_: str = NUMBER, to: str = PERSON, id_: str | None = None, **more: object
+) -> dict[str, object]:
+    """Return the event of a number that Twilio's Compliance Toolkit found to be another's.
+
+    `more` adds or replaces fields of its data; None takes one away.
+    """
+    data: dict[str, object] = {
+        "event_id": "1c70ebe141c2f1062d226c9f80912ab67b778394592219510bc6751c017ab05f",
+        "timestamp": "2026-09-21T00:00:00Z",
+        "account_sid": ACCOUNT_SID,
+        "from_number": from_,
+        "to_number": to,
+        "is_reassigned": True,
+        "last_verified_date": "2026-08-01",
+        "consent_operation": "opt-out-created",
+        "consent_updated_at": "2026-09-21T00:00:00Z",
+    } | more
+    return {
+        "specversion": "1.0",
+        "type": "com.twilio.messaging.reassigned-number.detected",
+        "source": "/v1/Compliance",
+        "id": id_ or "EZ" + uuid.uuid4().hex,
+        "dataschema": (
+            "https://events-schemas.twilio.com/DemandGrowth.ReassignedPhoneNumberDetectedEvent/1"
+        ),
+        "datacontenttype": "application/json",
+        "time": "2026-09-21T00:00:01Z",
+        "data": {name: value for name, value in data.items() if value is not None},
+    }

@@ -10,6 +10,8 @@ BOB = "bob@example.org"
 ANNS_PHONE = "+12025550123"
 ACMES_NUMBER = "+12025550100"
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
+TELNYX_PUBLIC_KEY = "3LVIvPVS93J1xJR0Gaf4JYo2+ad0M5UvuOMeYEpJwkY="
+ACMES_PROFILE = "40017d4e-0000-4000-8000-000000000acc"  # of Telnyx
 ORIGIN = "https://stop.example.com"
 
 ACME = """
@@ -21,7 +23,10 @@ country = "US"
 channels = ["email", "sms", "post"]
 domains = ["mail.acme.example.com"]
 numbers = ["+12025550100"]
-messaging_services = ["MG00000000000000000000000000000acc"]
+messaging_services = [
+  "MG00000000000000000000000000000acc",
+  "40017d4e-0000-4000-8000-000000000acc",
+]
 rules = ["can-spam", "tcpa"]
 [support]
 email = "help@acme.example.com"

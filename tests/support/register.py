@@ -39,7 +39,10 @@ async def withdraw(service, *acts):
 
 
 async def workload(service, *, steps, seed, people=12):
-    """Say many things about a few people: stops and starts, on channels, batches, old news."""
+    """Say many things about a few people: stops and starts, on channels, batches, old news.
+
+    Some of their numbers are two spellings of one.
+    """
     choose = random.Random(seed)
     for step in range(steps):
         acts = [_some_act(service, choose, people, step) for _ in range(choose.choice([1, 1, 3]))]
@@ -51,11 +54,15 @@ def _some_act(service, choose, people, step):
     channel = choose.choice(["email", "email", "sms", "whatsapp"])
     return act(
         service,
-        f"person{who}@example.org" if channel == "email" else f"+120255501{who:02}",
+        f"person{who}@example.org" if channel == "email" else _number(choose, who),
         channel=channel,
         scope=choose.choice(SCOPES),
-        source=choose.choice(["sms_reply", "link", "import"]),
-        reason=choose.choice(["opt_out", "opt_out", "complaint"]),
+        source=choose.choice(["sms_reply", "link", "import", "form"]),
+        reason=choose.choice(["opt_out", "opt_out", "complaint", "reassigned"]),
         received_at=service.now() - timedelta(minutes=choose.randrange(600)),
         idempotency_key=choose.choice([None, f"request-{step}", "request-0"]),
     )
+
+
+def _number(choose, who):
+    return choose.choice(["+120255501", "+52155555501", "+5255555501"]) + f"{who:02}"

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import re
 import socket
@@ -11,7 +12,8 @@ import pytest
 import yaml
 
 from prefsvc.errors import InvalidToken
-from tests.sms.twilio_client import signed, sms
+from tests.sms import telnyx_client as telnyx
+from tests.sms.twilio_client import reassigned, signed, sms
 from tests.sms.twilio_client import status as callback
 from tests.support.running_service import (
     LIMIT_SECONDS,
@@ -32,6 +34,7 @@ PHONE = "+12025550177"
 BRAND = "petite-studio"
 ORIGIN = "https://stop.example.com"
 TWILIO_TOKEN = "0123456789abcdef0123456789abcdef"
+TELNYX_PUBLIC_KEY = telnyx.public(telnyx.KEY)
 OPENAPI = Path(__file__).parents[2] / "openapi.yaml"
 ROUTES = yaml.safe_load(OPENAPI.read_text("utf-8"))["paths"]
 
@@ -85,6 +88,7 @@ def canaries(folder):
         "log_level": "debug",
         "public_url": ORIGIN,
         "twilio_auth_tokens": TWILIO_TOKEN,
+        "telnyx_public_keys": TELNYX_PUBLIC_KEY,
         "port": free_port(),
         "checkpoint_seconds": 0.1,
     }
@@ -242,6 +246,26 @@ def test_a_status_callback_is_not_written(silent, canaries, to, status):
     headers = signed(ORIGIN + path, form, TWILIO_TOKEN)
     headers |= {"Content-Type": "application/x-www-form-urlencoded"}
     assert canaries.ask("POST", path, headers=headers, body=urlencode(form))[0] == status
+
+
+@pytest.mark.parametrize(("to", "status"), [(PHONE, 204), (NAME, 422), (None, 400)])
+def test_an_event_of_twilio_is_not_written(silent, canaries, to, status):
+    event = reassigned(from_=canaries.number, to_number=to, consent_operation=EMAIL)
+    body = json.dumps([event])
+    path = f"/hooks/twilio/events?bodySHA256={hashlib.sha256(body.encode()).hexdigest()}"
+    headers = signed(ORIGIN + path, {}, TWILIO_TOKEN) | {"Content-Type": "application/json"}
+    assert canaries.ask("POST", path, headers=headers, body=body)[0] == status
+
+
+@pytest.mark.parametrize("words", ["STOP", "START", EMAIL])
+@pytest.mark.parametrize("timestamp", [None, "0", PHONE[1:]])
+def test_an_event_of_telnyx_is_not_written(silent, canaries, words, timestamp):
+    payload = telnyx.message(words, from_=PHONE, to=canaries.number)
+    body = telnyx.event("message.received", payload)
+    headers = telnyx.signed(body, timestamp=timestamp)
+    for sent in (headers, headers | {"telnyx-timestamp": PHONE}):
+        status = canaries.ask("POST", telnyx.HOOK, headers=sent, body=body)[0]
+        assert status in {204, 403}
 
 
 def test_lists_that_carry_the_address_are_not_written(silent, canaries):

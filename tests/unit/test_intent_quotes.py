@@ -68,6 +68,13 @@ def test_an_advertisement_that_is_all_quoted_asks_nothing(text):
 
 
 @pytest.mark.parametrize(
+    "text", ["Hello\n--\nplease stop texting me", "Hi there\n-- \nSTOP", "?\n---\nremove me\nAnn"]
+)
+def test_a_request_below_a_signatures_dashes_is_heard(text):
+    assert decide(text).intent == "stop"
+
+
+@pytest.mark.parametrize(
     "text", ["Sent from my iPhone. STOP", "Sent from my Galaxy\nSTOP", "STOP Sent from my iPhone"]
 )
 def test_a_phones_signature_ends_with_its_sentence(text):

@@ -86,8 +86,10 @@ def test_settings_do_not_change():
 
 def test_they_come_from_the_environment(monkeypatch):
     monkeypatch.setenv("PREFSVC_TWILIO_AUTH_TOKENS", " one, AC1:two ,,")
+    monkeypatch.setenv("PREFSVC_TELNYX_PUBLIC_KEYS", " one, two ,,")
     monkeypatch.setenv("PREFSVC_PORT", "0")
     given = Settings()
+    assert given.telnyx_public_keys == ("one", "two")
     assert [token.get_secret_value() for token in given.twilio_auth_tokens] == ["one", "AC1:two"]
     assert given.port == 0
 
@@ -111,6 +113,19 @@ def test_links_point_to_the_public_address_or_else_to_where_it_listens(given, or
 def test_the_public_address_is_a_web_address(url):
     with pytest.raises(ValidationError, match="https://"):
         Settings(public_url=url)
+
+
+@pytest.mark.parametrize(
+    "url", ["http://accounts.example.com/v1", "ftp://127.0.0.1/", "accounts.example.com", ""]
+)
+def test_tokens_go_to_twilio_by_https_alone(url):
+    with pytest.raises(ValidationError, match="https://"):
+        Settings(twilio_consents_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://[::1]/v1", "https://example.com"])
+def test_or_to_this_machine(url):
+    assert Settings(twilio_consents_url=url).twilio_consents_url == url
 
 
 def test_root_keeps_its_data_where_services_do_and_others_at_home(monkeypatch, tmp_path):

@@ -16,6 +16,7 @@ from prefsvc.suppression import (
     Scope,
     State,
     decide,
+    may_lift,
     obstacle,
     parse_act,
     parse_effect,
@@ -64,7 +65,7 @@ def follows(said, standing=None):
             one.kind,
             states.get(one.state.slot),
             one.state,
-            may_lift=one.source in LIFTING_SOURCES,
+            may_lift=may_lift(one.source, one.reason),
         )
         if state:
             states[state.slot] = state
@@ -81,7 +82,7 @@ acts = st.builds(
     hour=st.integers(0, 4),
     source=st.sampled_from(sorted(OPT_IN_SOURCES)),
     scope=st.sampled_from([NEWS, CHANNEL, SHARING]),
-    reason=st.sampled_from(["opt_out", "undeliverable"]),
+    reason=st.sampled_from(["opt_out", "undeliverable", "alias"]),
     number=st.integers(1, 9),
 )
 
@@ -192,6 +193,34 @@ def test_clearing_one_scope_and_reason_clears_no_other(said, clearing):
     assert {slot: after[slot] for slot in untouched} == {slot: before[slot] for slot in untouched}
 
 
+@pytest.mark.parametrize("source", sorted(OPT_IN_SOURCES))
+@pytest.mark.parametrize("reason", REASONS)
+def test_a_new_owner_may_say_so_by_any_form_or_purchase_but_by_no_other_program(source, reason):
+    """S-33, P-08."""
+    of_a_new_owner = reason == "reassigned" and source not in {"import", "provider_event"}
+    assert may_lift(source, reason) == (of_a_new_owner or source in LIFTING_SOURCES)
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations([stop(1), start(2, "form"), start(3, "import")]))
+)
+def test_a_consent_dated_after_the_number_changed_hands_lifts_that_in_every_order(order):
+    assert not suppressed([replace(one, reason="reassigned") for one in order])
+
+
+@pytest.mark.parametrize(
+    "order", list(permutations([stop(3), start(2, "form"), start(5, "import")]))
+)
+def test_a_consent_of_the_last_owner_lifts_nothing_in_any_order(order):
+    assert suppressed([replace(one, reason="reassigned") for one in order])
+
+
+@pytest.mark.parametrize("asked", SCOPES)
+def test_who_has_a_number_is_a_matter_of_all_that_the_brand_sends(asked):
+    assert Scope.of("reassigned", asked) == BRAND
+    assert {Scope.of(one, asked) for one in REASONS if one != "reassigned"} == {asked}
+
+
 def covered(scope, question):
     standing = replace(stop(1).state, scope=scope)
     return obstacle([standing], question) is not None
@@ -242,6 +271,8 @@ def test_each_reason_covers_its_message_classes(reason, message_class):
         "undeliverable": {"marketing", "transactional", "service"},
         "deactivated": {"marketing", "service"},
         "restriction": {"marketing", "service"},
+        "alias": {"marketing"},
+        "reassigned": {"marketing", "transactional", "service"},
     }
     standing = replace(stop(1).state, reason=reason)
     is_covered = obstacle([standing], Question(message_class=message_class)) is not None

@@ -12,6 +12,7 @@ from prefsvc.links import Link
 from prefsvc.settings import Settings
 from prefsvc.token import Keyring
 from prefsvc.vault import SECRET_BYTES, make_secrets, open_vault, write_secret
+from tests.sms.telnyx_client import ANOTHER_KEY, KEY, public
 
 
 def secret(size, octet=7):
@@ -172,6 +173,20 @@ def test_a_twilio_token_may_be_held_to_one_account(folder):
     assert vault.twilio_tokens_for("AC1") == ["one", "two"]
     assert vault.twilio_tokens_for("AC2") == ["two", "three"]
     assert vault.twilio_tokens_for("") == ["two"]
+
+
+def test_telnyx_keys_may_be_several_or_none(folder):
+    keys = [KEY, ANOTHER_KEY]
+    vault = opened(folder, telnyx_public_keys=" , ".join(public(key) for key in keys))
+    assert vault.telnyx_keys == tuple(key.public_key() for key in keys)
+    assert opened(folder).telnyx_keys == ()
+
+
+@pytest.mark.parametrize("key", ["AAAA", "not base64!", "ä", secret(31), secret(33), secret(32, 0)])
+def test_a_telnyx_key_that_is_none_or_a_placeholder_stops_the_start(folder, key):
+    with pytest.raises(SecretUnreadable, match="PREFSVC_TELNYX_PUBLIC_KEYS") as refused:
+        opened(folder, telnyx_public_keys=f"{public(KEY)},{key}")
+    assert key not in str(refused.value)
 
 
 def test_a_sources_secret_comes_from_the_setting_or_else_from_the_file(folder):

@@ -10,14 +10,11 @@ from urllib.parse import parse_qsl
 from multidict import MultiDict, MultiMapping
 
 from prefsvc.errors import UnreadableMessage
-from prefsvc.sms.message import storable
+from prefsvc.sms.message import FIELD_CHARS_MAX, storable
 
 # Twilio sends some thirty. The signature's check sorts them anew for each token and spelling of the
 # URL, so that thousands from a stranger would cost the time of many messages.
 PARAMETERS_MAX: Final = 256
-_FIELD_CHARS_MAX: Final = 256
-_NAME_CHARS_MAX: Final = 64
-_NAMES_MAX: Final = 64
 
 _NETWORK: Final = re.compile(r"([a-z][a-z0-9+.-]{0,31}):(.*)", re.DOTALL | re.IGNORECASE)
 _PHONE_NETWORKS: Final = frozenset({"mms", "sms", "tel"})
@@ -36,7 +33,7 @@ def parse_form(body: bytes) -> MultiDict[str]:
 
 def optional(form: MultiMapping[str], name: str) -> str | None:
     """Return a parameter; None where it is missing or blank."""
-    return storable(form.get(name, "").strip(), _FIELD_CHARS_MAX) or None
+    return storable(form.get(name, "").strip(), FIELD_CHARS_MAX) or None
 
 
 def required(form: MultiMapping[str], *names: str) -> str:
@@ -60,9 +57,3 @@ def parted(text: str) -> tuple[str, str]:
         return "sms", text
     network = prefixed[1].lower()
     return "sms" if network in _PHONE_NETWORKS else network, prefixed[2].strip()
-
-
-def names_of(form: MultiMapping[str]) -> tuple[str, ...]:
-    """Return the names alone: their values (a city, a profile's name) prove nothing."""
-    names = sorted({storable(name, _NAME_CHARS_MAX) for name in form})
-    return tuple(names[:_NAMES_MAX])

@@ -7,9 +7,9 @@ from typing import cast
 
 from multidict import MultiMapping
 
-from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, OptOutType, storable
+from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, OptOutType, names_of, storable
 from prefsvc.sms.status import MessageStatus
-from prefsvc.sms.twilio.form import message_sid_of, names_of, optional, parted, required
+from prefsvc.sms.twilio.form import message_sid_of, optional, parted, required
 
 
 def read_message(form: MultiMapping[str]) -> InboundMessage:

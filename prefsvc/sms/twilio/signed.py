@@ -1,10 +1,13 @@
 """What all of Twilio's webhooks do first: check who posts."""
 
+from collections.abc import Iterable
+
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE, only_header, read_body
+from prefsvc.doors import SERVICE, only_header
 from prefsvc.errors import UnsignedWebhook
+from prefsvc.sms.posted import read_posted
 from prefsvc.sms.twilio.form import parse_form
 from prefsvc.sms.twilio.signature import is_signed_by
 
@@ -14,23 +17,40 @@ _FORM = "application/x-www-form-urlencoded"
 async def signed_form(request: web.Request) -> MultiDict[str]:
     """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
     service = request.app[SERVICE]
-    body = await read_body(
-        request,
-        bytes_max=service.settings.twilio_body_bytes_max,
-        timeout_seconds=service.settings.body_read_timeout_seconds,
-    )
+    body = await read_posted(request)
     form = parse_form(body) if request.content_type == _FORM else None
     account = form.get("AccountSid", "") if form is not None else ""
-    is_signed = is_signed_by(
-        service.vault.twilio_tokens_for(account),
+    if not _is_signed(request, service.vault.twilio_tokens_for(account), body, form):
+        raise UnsignedWebhook
+    return form if form is not None else MultiDict()
+
+
+async def signed_body(request: web.Request, *, bytes_max: int) -> tuple[bytes, frozenset[str]]:
+    """Read a body that is no form, and of which accounts a token signed it, or refuse.
+
+    The account "" is any: that of a token that was set without one (RULES S-10).
+    """
+    body = await read_posted(request, bytes_max=bytes_max)
+    accounts = frozenset(
+        account
+        for account, token in request.app[SERVICE].vault.twilio_tokens
+        if _is_signed(request, [token], body)
+    )
+    if not accounts:
+        raise UnsignedWebhook
+    return body, accounts
+
+
+def _is_signed(
+    request: web.Request, tokens: Iterable[str], body: bytes, form: MultiDict[str] | None = None
+) -> bool:
+    return is_signed_by(
+        tokens,
         # The URL as Twilio called it: configured origin and raw path, never what a proxy rebuilt
         # from headers that anybody can send (RULES S-03, S-04).
-        url=service.settings.origin + request.raw_path,
+        url=request.app[SERVICE].settings.origin + request.raw_path,
         form=form,
         body=body,
         signature=only_header(request, "X-Twilio-Signature"),
         signature_settings=only_header(request, "X-Twilio-Webhooks-Signature-Settings"),
     )
-    if not is_signed:
-        raise UnsignedWebhook
-    return form if form is not None else MultiDict()

@@ -15,7 +15,8 @@ from prefsvc.intent import Decision, decide
 
 HERE = Path(__file__).parent
 CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or HERE.parents[3] / "shared" / "corpora")
-REPLIES = ("replies_tuned", "replies_second", "replies_third", "replies_fourth")
+ROUNDS = ("tuned", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
+REPLIES = tuple(f"replies_{name}" for name in (*ROUNDS, "tenth", "eleventh", "twelfth"))
 TAPBACKS = ("Liked “{}”", "Laughed at “{}”", 'Emphasized "{}"', "Removed a like from “{}”")
 START_LISTS = {"AJO opt-in", "Bird opt-in", "Kalkun opt-in (fr)"}
 HELP_LISTS = {"Bird help"}

@@ -70,12 +70,14 @@ class Service:
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     snapshots: asyncio.Semaphore = field(init=False)
+    mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
     reports_of: defaultdict[UUID, asyncio.Semaphore] = field(init=False)
     """By sender."""
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
+        self.mails = asyncio.Semaphore(self.settings.mails_read_at_once_max)
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
         self.reports_of = defaultdict(lambda: asyncio.Semaphore(self.settings.sends_per_sender_max))

@@ -12,6 +12,11 @@ MISSED_OPT_OUTS = Counter(
     "Opt-outs that reached us only as an error of the provider, by brand, provider and code.",
     ["brand", "provider", "code"],
 )
+MAILS = Counter(
+    "prefsvc_mails_total",
+    "Mails taken, by outcome: opt_out, complaint, undeliverable, ask, ignored, or fault.",
+    ["outcome"],
+)
 MAIL_EVENTS = Counter(
     "prefsvc_mail_events_total",
     "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "

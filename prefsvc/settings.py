@@ -51,6 +51,33 @@ class Settings(BaseSettings):
     """How the world reaches this service, for example https://stop.example.com; links carry it and
     Twilio signs it. By default http://host:port."""
 
+    # The door for mail.
+    mail_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """The port that mail is taken at, from your mail server or by itself; without it none is. 0
+    takes a free one and says which."""
+    mail_listen_host: str = "127.0.0.1"
+    """The address to take mail at."""
+    mail_listen_protocol: Literal["smtp", "lmtp"] = "smtp"
+    """How mail is handed over."""
+    mail_tls_certificate: Path | None = None
+    """A PEM file with the certificate that STARTTLS is offered with; without it none is offered."""
+    mail_tls_key: Path | None = None
+    """A PEM file with its key, where that is not in the same one."""
+    mail_bytes_max: Positive = 5 << 20
+    """The largest mail; one that is larger goes back to who sent it."""
+    mail_connections_max: Positive = 32
+    """The most connections at once, of all who hand over mail."""
+    mail_connections_per_host_max: Positive = 16
+    """The most of them that come from one host."""
+    mail_per_minute_max: Positive = 6000
+    """The most mails that one host may hand over in a minute; the rest is asked to come later."""
+    mail_recipients_max: Positive = 50
+    """The most recipients of one mail; the rest is asked to come by itself."""
+    mail_timeout_seconds: Seconds = 120
+    """The longest that one command may take to arrive, or one whole mail."""
+    mails_read_at_once_max: Positive = 2
+    """The most mails that are read at once; others wait."""
+
     # Secrets that may also come from the environment (base64; otherwise from secrets_dir).
     pepper: SecretStr | None = None
     """Keys the address keys; 32 bytes."""

@@ -56,8 +56,8 @@ P-08), with one exception (may_lift)."""
 
 OPT_OUT_SOURCES = frozenset(
     {
-        "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "provider_block", "provider_event",
+        "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply",
+        "mailbox", "one_click", "phone", "preference_centre", "provider_block", "provider_event",
         "registration", "sms_reply",
     }
 )  # fmt: skip

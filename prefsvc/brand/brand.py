@@ -12,6 +12,7 @@ from typing import Final, Self
 from prefsvc.address import CHANNELS, Channel, channels_reaching
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail import MailSettings
 from prefsvc.brand.mail_events import MailEventSource, read_sources
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
@@ -31,6 +32,7 @@ _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 _TEXTED: Final[tuple[Channel, ...]] = channels_reaching("sms")
 _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
     ("domains", ("email",)),
+    ("mail", ("email",)),
     ("mail_events", ("email",)),
     ("numbers", _TEXTED),
     ("messaging_services", _TEXTED),
@@ -39,6 +41,7 @@ _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
 _NO_NUMBERS: Final = ("sms", "twilio_numbers")
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
+_PLAIN_MAIL: Final = MailSettings()
 _PLAIN_SMS: Final = SmsSettings()
 _TELNYX_ANSWERS: Final = (
     "replies_by_provider = false is for Twilio's numbers alone: Telnyx takes no reply from a"
@@ -65,6 +68,7 @@ class Brand:
     page: Page = _PLAIN_PAGE
     channels: tuple[Channel, ...]
     domains: tuple[str, ...] = ()
+    mail: MailSettings = _PLAIN_MAIL
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
     mail_events: tuple[MailEventSource, ...] = ()
@@ -100,6 +104,7 @@ class Brand:
         support = Support.read(table.table("support"))
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
+        domains = _sorted(table, "domains", kinds.domain)
         topics = _topics(table, languages[1:])
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
@@ -111,7 +116,8 @@ class Brand:
             support=support,
             page=Page.read(table.table("page")),
             channels=in_order(channels),
-            domains=_sorted(table, "domains", kinds.domain),
+            domains=domains,
+            mail=MailSettings.read(table.table("mail"), domains=domains),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
             mail_events=read_sources(table, topics),
@@ -142,6 +148,7 @@ class Brand:
                 "page": self.page.to_document(),
                 "channels": list(self.channels),
                 "domains": list(self.domains),
+                "mail": self.mail.to_document() if "email" in self.channels else None,
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
                 "mail_events": [source.to_document() for source in self.mail_events],

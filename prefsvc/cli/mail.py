@@ -1,4 +1,4 @@
-"""`prefsvc mail read`: what raw mails say, decided here and now, without a database."""
+"""`prefsvc mail`: what raw mails say, and whether one click works; no database is needed."""
 
 import argparse
 import json
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from prefsvc.cli import mail_checks
 from prefsvc.mail import OCTETS_MAX, Reading, read
 from prefsvc.mail.addresses import canonical
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:  # the rest of the command line takes a second to start; this 
     from prefsvc.cli.context import Commands
     from prefsvc.settings import Settings
 
-_HELP = "say what raw mails ask for or report"
+_HELP = "say what raw mails ask for or report, and whether one click works"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -22,7 +23,7 @@ def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="prefsvc mail", description=_HELP)
     _add_actions(parser)
     given = parser.parse_args(arguments)
-    return _print(given)
+    return int(given.act(given))
 
 
 def add_to(commands: "Commands") -> None:
@@ -45,10 +46,12 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     reading.add_argument(
         "--recipient", action="append", default=[], help="an address from the SMTP envelope"
     )
+    reading.set_defaults(act=_print)
+    mail_checks.add_to(actions)
 
 
 def _run(_settings: "Settings", given: argparse.Namespace) -> int:
-    return _print(given)
+    return int(given.act(given))
 
 
 def _print(given: argparse.Namespace) -> int:

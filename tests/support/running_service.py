@@ -146,14 +146,32 @@ def open_folder() -> Iterator[Path]:
 def execute(folder: Path, *statements: str) -> None:
     """Do something by hand in the database of the folder's running service."""
 
-    async def work(dsn):
-        conn = await asyncpg.connect(dsn, server_settings={"search_path": "prefsvc"})
+    async def work(conn):
         for statement in statements:
             await conn.execute(statement)
-        await conn.close()
+
+    _connected(folder, work)
+
+
+def ask_database(folder: Path, query: str) -> tuple:
+    """Return the one row of a query of the database of the folder's running service."""
+
+    async def work(conn):
+        return tuple(await conn.fetchrow(query))
+
+    return _connected(folder, work)
+
+
+def _connected(folder, work):
+    async def connected(dsn):
+        conn = await asyncpg.connect(dsn, server_settings={"search_path": "prefsvc"})
+        try:
+            return await work(conn)
+        finally:
+            await conn.close()
 
     with engine.connected(folder / "data") as dsn:
-        asyncio.run(work(dsn))
+        return asyncio.run(connected(dsn))
 
 
 def servers_of(folder: Path) -> list[int]:

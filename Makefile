@@ -5,7 +5,7 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint bench intent-report format queries tables lock wheel clean
+.PHONY: help serve test lint bench intent-report mail-report format queries tables lock wheel clean
 
 help: ## Say what there is to make
 	@echo "make TARGET, where TARGET is one of"
@@ -30,6 +30,9 @@ bench: .venv/.ready-all ## Measure opt-outs, checks and feeds per second (BENCH_
 
 intent-report: .venv/.ready-all ## Say how texts are read as stop, ask or none, and which are misread
 	$(PY) -m tests.unit.intent.report
+
+mail-report: .venv/.ready-all ## Say how mails are read as opt-outs, complaints, bounces or none
+	$(PY) -m tests.unit.mail.report
 
 format: .venv/.ready-all ## Lay out the code as `make lint` wants it
 	$(PY) -m ruff check --fix

@@ -9,6 +9,10 @@ def main() -> int:
         from prefsvc.cli import intent  # noqa: PLC0415 - starts in a tenth of the time
 
         return intent.main(sys.argv[2:])
+    if sys.argv[1:2] == ["mail"]:
+        from prefsvc.cli import mail  # noqa: PLC0415 - the same, and it needs no settings
+
+        return mail.main(sys.argv[2:])
     from prefsvc.cli.main import main as run  # noqa: PLC0415
 
     return run()

@@ -30,8 +30,8 @@ class AppliedBrand:
 class BrandBook:
     """Every brand there ever was, and the keys of their links.
 
-    Brands found by number, messaging service, source or id include retired ones: what was sent for
-    them can still be answered.
+    Brands found by number, messaging service, domain, source or id include retired ones: what was
+    sent for them can still be answered.
     """
 
     by_slug: Mapping[str, AppliedBrand]
@@ -39,6 +39,7 @@ class BrandBook:
     by_id: Mapping[int, AppliedBrand] = field(default_factory=dict)
     by_number: Mapping[str, AppliedBrand] = field(default_factory=dict)
     by_service: Mapping[str, AppliedBrand] = field(default_factory=dict)
+    by_domain: Mapping[str, AppliedBrand] = field(default_factory=dict)
     by_mail_source: Mapping[str, tuple[AppliedBrand, MailEventSource]] = field(default_factory=dict)
 
     @classmethod
@@ -51,6 +52,7 @@ class BrandBook:
             by_id={one.brand_id: one for one in ordered},
             by_number={number: one for one in ordered for number in one.brand.numbers},
             by_service={sid: one for one in ordered for sid in one.brand.messaging_services},
+            by_domain={domain: one for one in ordered for domain in one.brand.domains},
             by_mail_source={
                 source.name: (one, source) for one in ordered for source in one.brand.mail_events
             },

@@ -33,17 +33,21 @@ class Bell:
     waiters: int = 0
     rung: asyncio.Event = field(default_factory=asyncio.Event)
     """Set by every ring, for a loop that serves every brand; the loop clears it."""
+    told: asyncio.Event = field(default_factory=asyncio.Event)
+    """The same, for the loop that tells Twilio."""
 
     def ring(self, brand_id: int) -> None:
         """Wake those who wait for this brand."""
         self._events.pop(brand_id, asyncio.Event()).set()
         self.rung.set()
+        self.told.set()
 
     def ring_all(self) -> None:
         """Wake everybody: the service is stopping."""
         for brand_id in list(self._events):
             self.ring(brand_id)
         self.rung.set()
+        self.told.set()
 
     async def wait(self, brand_id: int, *, timeout_seconds: float) -> None:
         """Wait for a ring, at most this long."""
@@ -69,12 +73,14 @@ class Service:
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     snapshots: asyncio.Semaphore = field(init=False)
+    mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
     reports_of: defaultdict[UUID, asyncio.Semaphore] = field(init=False)
     """By sender."""
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
+        self.mails = asyncio.Semaphore(self.settings.mails_read_at_once_max)
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
         self.reports_of = defaultdict(lambda: asyncio.Semaphore(self.settings.sends_per_sender_max))

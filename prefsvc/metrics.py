@@ -12,6 +12,11 @@ MISSED_OPT_OUTS = Counter(
     "Opt-outs that reached us only as an error of the provider, by brand, provider and code.",
     ["brand", "provider", "code"],
 )
+MAILS = Counter(
+    "prefsvc_mails_total",
+    "Mails taken, by outcome: opt_out, complaint, undeliverable, ask, ignored, or fault.",
+    ["outcome"],
+)
 MAIL_EVENTS = Counter(
     "prefsvc_mail_events_total",
     "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "
@@ -97,6 +102,62 @@ DELIVERY_OLDEST = Gauge(
     "prefsvc_delivery_oldest_pending_seconds",
     "How long the oldest notice has been on its way; 0 when there is none.",
 )
+TWILIO_REQUESTS = Counter(
+    "prefsvc_twilio_requests_total",
+    "Requests that told Twilio of opt-outs, by account and outcome.",
+    ["account", "outcome"],
+)
+TWILIO_ITEMS = Counter(
+    "prefsvc_twilio_items_total",
+    "What Twilio was told (opt_out, opt_in), did not take (put_off, failed), and what was not told "
+    "(nothing_to_tell, erased).",
+    ["outcome"],
+)
+TWILIO_PENDING = Gauge(
+    "prefsvc_twilio_pending",
+    "Items that Twilio has not been told, at the most, by account and lane: fresh or backfill.",
+    ["account", "lane"],
+)
+TWILIO_THROUGH = Gauge(
+    "prefsvc_twilio_through_seconds",
+    "How long it will take until Twilio has been told of all in a lane; 0 when there is nothing.",
+    ["account", "lane"],
+)
+TWILIO_MAY_MISS = Gauge(
+    "prefsvc_twilio_may_miss_deadline",
+    "1 where a lane will be through later than the earliest deadline in it.",
+    ["account", "lane"],
+)
+TWILIO_FAILED = Gauge(
+    "prefsvc_twilio_failed",
+    "Items that Twilio refused for good, by account; `prefsvc twilio status` says why.",
+    ["account"],
+)
+TWILIO_OLDEST = Gauge(
+    "prefsvc_twilio_oldest_pending_seconds",
+    "How long the oldest item has waited to be told; 0 when there is none.",
+    ["account"],
+)
+TWILIO_FAILING = Gauge(
+    "prefsvc_twilio_failing_seconds",
+    "For how long every request of an account has come to nothing; 0 while they are answered.",
+    ["account"],
+)
+TWILIO_WITHOUT_TOKEN = Gauge(
+    "prefsvc_twilio_without_token",
+    "1 where an account is to be told and this process has no token for it.",
+    ["account"],
+)
+OF_TWILIO_ACCOUNTS = (
+    TWILIO_PENDING,
+    TWILIO_THROUGH,
+    TWILIO_MAY_MISS,
+    TWILIO_FAILED,
+    TWILIO_OLDEST,
+    TWILIO_FAILING,
+    TWILIO_WITHOUT_TOKEN,
+)
+"""Of which there are none for an account that is told no more."""
 LOOP_FAULTS = Counter(
     "prefsvc_loop_faults_total",
     "Rounds of background loops that failed and will be tried again.",

@@ -158,7 +158,7 @@ def _act(
         brand,
         recipient,
         scope,
-        "sms_reply",
+        "mail_reply" if recipient.channel == "email" else "sms_reply",
         evidence | {"intent": "ask", "inferred": True, "review_id": str(review_id)},
         idempotency_key=f"review:{review_id}",
     )

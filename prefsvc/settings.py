@@ -4,13 +4,15 @@ import os
 from datetime import timedelta
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from yarl import URL
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+_THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def default_data_dir() -> Path:
@@ -48,6 +50,33 @@ class Settings(BaseSettings):
     public_url: str = ""
     """How the world reaches this service, for example https://stop.example.com; links carry it and
     Twilio signs it. By default http://host:port."""
+
+    # The door for mail.
+    mail_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
+    """The port that mail is taken at, from your mail server or by itself; without it none is. 0
+    takes a free one and says which."""
+    mail_listen_host: str = "127.0.0.1"
+    """The address to take mail at."""
+    mail_listen_protocol: Literal["smtp", "lmtp"] = "smtp"
+    """How mail is handed over."""
+    mail_tls_certificate: Path | None = None
+    """A PEM file with the certificate that STARTTLS is offered with; without it none is offered."""
+    mail_tls_key: Path | None = None
+    """A PEM file with its key, where that is not in the same one."""
+    mail_bytes_max: Positive = 5 << 20
+    """The largest mail; one that is larger goes back to who sent it."""
+    mail_connections_max: Positive = 32
+    """The most connections at once, of all who hand over mail."""
+    mail_connections_per_host_max: Positive = 16
+    """The most of them that come from one host."""
+    mail_per_minute_max: Positive = 6000
+    """The most mails that one host may hand over in a minute; the rest is asked to come later."""
+    mail_recipients_max: Positive = 50
+    """The most recipients of one mail; the rest is asked to come by itself."""
+    mail_timeout_seconds: Seconds = 120
+    """The longest that one command may take to arrive, or one whole mail."""
+    mails_read_at_once_max: Positive = 2
+    """The most mails that are read at once; others wait."""
 
     # Secrets that may also come from the environment (base64; otherwise from secrets_dir).
     pepper: SecretStr | None = None
@@ -183,6 +212,27 @@ class Settings(BaseSettings):
     mail_from: str = ""
     """The address that alarms come from, for example prefsvc@example.com."""
 
+    # Telling Twilio of opt-outs.
+    twilio_consents_url: str = "https://accounts.twilio.com/v1/Consents/Bulk"
+    """Where Twilio is told of opt-outs, for brands whose file has a `twilio_account`."""
+    twilio_request_seconds: Seconds = 0.64
+    """How far apart the requests of one account are, all processes together. Twilio takes 100 a
+    minute; this leaves room for what the network delays."""
+    twilio_timeout_seconds: Seconds = 3
+    """How long one request may take; Twilio itself gives up then."""
+    twilio_requests_at_once_max: Positive = 8
+    """The most requests that one process has under way."""
+    twilio_backlog_max: Positive = 10_000
+    """The most numbers that wait in either lane of a brand; the rest waits in the ledger."""
+    twilio_failed_max: Positive = 1000
+    """How many may have failed in a target's backfill before it waits for somebody to look."""
+    twilio_failed_days: Positive = 90
+    """How long what Twilio refused for good stays to be seen and told again."""
+    twilio_positions_max: Positive = 1000
+    """The most positions of a feed that are looked at in one go for a lane."""
+    twilio_retries_max: Positive = 10_000
+    """The most that `prefsvc twilio retry` has told again in one go."""
+
     # The database.
     pool_size: Positive = 16
     """The most connections one process opens."""
@@ -216,6 +266,8 @@ class Settings(BaseSettings):
     """How soon notices that another process put on their way, and retries, are seen."""
     backlog_seconds: Seconds = 10
     """How often the deliveries that wait or failed are counted."""
+    twilio_seconds: Seconds = 0.5
+    """How soon Twilio is told of what another process committed."""
     review_seconds: Seconds = 10
     """How often doubtful replies are counted, and those that nobody decided become stops."""
     housekeeping_seconds: Seconds = 60
@@ -243,12 +295,20 @@ class Settings(BaseSettings):
             else value
         )
 
-    @field_validator("public_url", "twilio_api_url")
+    @field_validator("public_url")
     @classmethod
     def _no_trailing_slash(cls, value: str) -> str:
         if value and not value.startswith(("https://", "http://")):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
+
+    @field_validator("twilio_api_url", "twilio_consents_url")
+    @classmethod
+    def _is_safe(cls, value: str) -> str:
+        url = URL(value)
+        if url.scheme == "https" or (url.scheme == "http" and url.host in _THIS_MACHINE):
+            return value
+        raise ValueError("must begin with https://; http:// only on this machine")
 
     @model_validator(mode="after")
     def _remembers_as_long_as_it_believes(self) -> Self:
@@ -266,7 +326,7 @@ class Settings(BaseSettings):
     @property
     def is_local(self) -> bool:
         """Say whether only this machine can call."""
-        return self.host in {"127.0.0.1", "::1", "localhost"}
+        return self.host in _THIS_MACHINE
 
     @property
     def idempotency_age(self) -> timedelta:
@@ -292,6 +352,11 @@ class Settings(BaseSettings):
     def delivery_claim(self) -> timedelta:
         """Return how long a process has a delivery in hand: an attempt and the time to note it."""
         return timedelta(seconds=self.delivery_timeout_seconds + 5)
+
+    @property
+    def twilio_claim(self) -> timedelta:
+        """Return how long a process has what a request tells in hand."""
+        return timedelta(seconds=self.twilio_timeout_seconds + 15)
 
     @property
     def sends_mail(self) -> bool:

@@ -60,8 +60,8 @@ lifts nothing."""
 
 OPT_OUT_SOURCES = frozenset(
     {
-        "api", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply", "mailbox",
-        "one_click", "phone", "preference_centre", "provider_block", "provider_event",
+        "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply",
+        "mailbox", "one_click", "phone", "preference_centre", "provider_block", "provider_event",
         "registration", "sms_reply",
     }
 )  # fmt: skip

@@ -83,6 +83,10 @@ class Vault:
         """Return the auth tokens that may sign for an account (RULES S-10)."""
         return [token for account, token in self.twilio_tokens if account in {"", account_sid}]
 
+    def twilio_credentials(self, account_sid: str) -> list[str]:
+        """Return the tokens that are held to this account, to call Twilio's own API with."""
+        return [token for account, token in self.twilio_tokens if account == account_sid]
+
     def mail_event_secrets_for(self, source: str) -> list[str]:
         """Return the secrets that may prove a mail provider's webhook."""
         return [secret for name, secret in self.mail_event_secrets if name == source]

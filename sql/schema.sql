@@ -30,6 +30,9 @@
 --     delivery_attempt
 --     endpoint
 --     sender_watch
+--     twilio_account
+--     twilio_consent
+--     twilio_target
 
 CREATE SCHEMA prefsvc;
 
@@ -399,6 +402,46 @@ CREATE TABLE prefsvc.suppression (
     CONSTRAINT suppression_has_a_deadline CHECK (((NOT active) OR (deadline_at IS NOT NULL)))
 );
 
+CREATE TABLE prefsvc.twilio_account (
+    account text NOT NULL,
+    next_request_at timestamp with time zone NOT NULL,
+    failure_count integer NOT NULL,
+    failing_since timestamp with time zone,
+    failing_how text,
+    answered_at timestamp with time zone,
+    CONSTRAINT twilio_account_fails_somehow CHECK ((((failing_since IS NULL) = (failing_how IS NULL)) AND ((failing_since IS NULL) = (failure_count = 0))))
+);
+
+CREATE TABLE prefsvc.twilio_consent (
+    brand_id integer NOT NULL,
+    target text NOT NULL,
+    address_key bytea NOT NULL,
+    is_fresh boolean NOT NULL,
+    correlation_id uuid NOT NULL,
+    deadline_at timestamp with time zone,
+    created_at timestamp with time zone NOT NULL,
+    state text NOT NULL,
+    attempt_count smallint NOT NULL,
+    next_attempt_at timestamp with time zone NOT NULL,
+    is_alone boolean NOT NULL,
+    claim_id uuid,
+    claimed_until timestamp with time zone,
+    error text,
+    CONSTRAINT twilio_consent_failed_for_a_reason CHECK (((state = 'pending'::text) OR (error IS NOT NULL))),
+    CONSTRAINT twilio_consent_is_claimed_for_a_time CHECK (((claim_id IS NULL) = (claimed_until IS NULL))),
+    CONSTRAINT twilio_consent_state_is_known CHECK ((state = ANY (ARRAY['pending'::text, 'failed'::text])))
+);
+
+CREATE TABLE prefsvc.twilio_target (
+    brand_id integer NOT NULL,
+    target text NOT NULL,
+    feed_epoch uuid NOT NULL,
+    origin bigint[] NOT NULL,
+    fresh bigint[] NOT NULL,
+    backfill bigint[] NOT NULL,
+    CONSTRAINT twilio_target_covers_every_bucket CHECK (((array_length(origin, 1) = 64) AND (array_length(fresh, 1) = 64) AND (array_length(backfill, 1) = 64)))
+);
+
 CREATE TABLE prefsvc.violation (
     bucket smallint NOT NULL,
     violation_id uuid NOT NULL,
@@ -510,6 +553,15 @@ ALTER TABLE ONLY prefsvc.short_link
 ALTER TABLE ONLY prefsvc.suppression
     ADD CONSTRAINT suppression_pkey PRIMARY KEY (bucket, brand_id, address_key, channel, scope, topic, reason);
 
+ALTER TABLE ONLY prefsvc.twilio_account
+    ADD CONSTRAINT twilio_account_pkey PRIMARY KEY (account);
+
+ALTER TABLE ONLY prefsvc.twilio_consent
+    ADD CONSTRAINT twilio_consent_pkey PRIMARY KEY (brand_id, target, address_key);
+
+ALTER TABLE ONLY prefsvc.twilio_target
+    ADD CONSTRAINT twilio_target_pkey PRIMARY KEY (brand_id, target);
+
 ALTER TABLE ONLY prefsvc.violation
     ADD CONSTRAINT violation_pkey PRIMARY KEY (bucket, violation_id);
 
@@ -536,6 +588,16 @@ CREATE INDEX preference_event_of_an_address ON prefsvc.preference_event USING bt
 CREATE INDEX review_in_order ON prefsvc.review USING btree (brand_id, asked_at, review_id);
 
 CREATE INDEX review_open ON prefsvc.review USING btree (asked_at, review_id) WHERE (state = 'open'::text);
+
+CREATE INDEX twilio_consent_claimed ON prefsvc.twilio_consent USING btree (claim_id) WHERE (claim_id IS NOT NULL);
+
+CREATE INDEX twilio_consent_failed ON prefsvc.twilio_consent USING btree (brand_id, target) WHERE (state = 'failed'::text);
+
+CREATE INDEX twilio_consent_in_order ON prefsvc.twilio_consent USING btree (is_fresh DESC, deadline_at, correlation_id) WHERE (state = 'pending'::text);
+
+CREATE UNIQUE INDEX twilio_consent_is_correlated_once ON prefsvc.twilio_consent USING btree (correlation_id);
+
+CREATE INDEX twilio_consent_of_a_lane ON prefsvc.twilio_consent USING btree (brand_id, is_fresh) WHERE (state = 'pending'::text);
 
 CREATE INDEX violation_of_a_case ON prefsvc.violation USING btree (case_id, sent_at, violation_id);
 

@@ -12,6 +12,7 @@ from typing import Final, Self
 from prefsvc.address import CHANNELS, Channel, channels_reaching
 from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
+from prefsvc.brand.mail import MailSettings
 from prefsvc.brand.mail_events import MailEventSource, read_sources
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
@@ -31,17 +32,25 @@ _SENDERS_MAX: Final = 2000  # domains, numbers, messaging services: of each
 _TEXTED: Final[tuple[Channel, ...]] = channels_reaching("sms")
 _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
     ("domains", ("email",)),
+    ("mail", ("email",)),
     ("mail_events", ("email",)),
     ("numbers", _TEXTED),
     ("messaging_services", _TEXTED),
     ("sms", _TEXTED),
 )
+_NO_NUMBERS: Final = ("sms", "twilio_numbers")
 _NO_SUPPORT: Final = Support()
 _PLAIN_PAGE: Final = Page()
+_PLAIN_MAIL: Final = MailSettings()
 _PLAIN_SMS: Final = SmsSettings()
 _TELNYX_ANSWERS: Final = (
     "replies_by_provider = false is for Twilio's numbers alone: Telnyx takes no reply from a"
     " webhook, so that people get what its messaging profile answers"
+)
+
+_TELNYX_NUMBERS: Final = (
+    "twilio_account has Twilio told of opt-outs for every one of numbers, and it refuses those that"
+    " are Telnyx': with twilio_numbers = false it is told for its messaging services alone"
 )
 
 
@@ -59,6 +68,7 @@ class Brand:
     page: Page = _PLAIN_PAGE
     channels: tuple[Channel, ...]
     domains: tuple[str, ...] = ()
+    mail: MailSettings = _PLAIN_MAIL
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
     mail_events: tuple[MailEventSource, ...] = ()
@@ -94,6 +104,7 @@ class Brand:
         support = Support.read(table.table("support"))
         name_kind = text_of(NAME_LENGTH_MAX)
         name = table.required("name", name_kind, "")
+        domains = _sorted(table, "domains", kinds.domain)
         topics = _topics(table, languages[1:])
         brand = cls(
             slug=table.required("slug", kinds.slug, ""),
@@ -105,7 +116,8 @@ class Brand:
             support=support,
             page=Page.read(table.table("page")),
             channels=in_order(channels),
-            domains=_sorted(table, "domains", kinds.domain),
+            domains=domains,
+            mail=MailSettings.read(table.table("mail"), domains=domains),
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
             mail_events=read_sources(table, topics),
@@ -136,6 +148,7 @@ class Brand:
                 "page": self.page.to_document(),
                 "channels": list(self.channels),
                 "domains": list(self.domains),
+                "mail": self.mail.to_document() if "email" in self.channels else None,
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
                 "mail_events": [source.to_document() for source in self.mail_events],
@@ -169,10 +182,27 @@ class Brand:
         """Say whether the provider of its numbers answers STOP, START and HELP by itself."""
         return self.sms.replies_by_provider
 
+    @property
+    def twilio_targets(self) -> tuple[str, ...]:
+        """Return for what Twilio's block list is told of opt-outs: services, numbers; or nothing.
+
+        The block of a service holds for what is sent through it, that of a number for what is sent
+        from the number alone (RULES S-25): only all of them together leave no way around.
+        """
+        if not self.sms.twilio_account:
+            return ()
+        numbers = self.numbers if self.sms.twilio_numbers else ()
+        return (*_twilio_services(self), *numbers)
+
     def remarks(self) -> list[str]:
         """Return what its file may not do as meant, though nothing in it is wrong."""
-        has_profile = any(map(kinds.is_telnyx_profile, self.messaging_services))
-        return [_TELNYX_ANSWERS] if has_profile and not self.replies_by_provider else []
+        if not any(map(kinds.is_telnyx_profile, self.messaging_services)):
+            return []
+        tells_numbers = self.sms.twilio_account and self.sms.twilio_numbers
+        return [
+            *([_TELNYX_ANSWERS] if not self.replies_by_provider else []),
+            *([_TELNYX_NUMBERS] if tells_numbers else []),
+        ]
 
     def doubtful(self, recipients_country: str | None) -> Doubtful:
         """Return whether a doubtful reply suppresses first.
@@ -256,6 +286,11 @@ def _texted(brand: Brand) -> list[Channel]:
     return [channel for channel in _TEXTED if channel in brand.channels]
 
 
+def _twilio_services(brand: Brand) -> list[str]:
+    """Return the messaging services that are Twilio's."""
+    return [one for one in brand.messaging_services if not kinds.is_telnyx_profile(one)]
+
+
 def _check_senders(brand: Brand, table: Table) -> None:
     for key, channels in _CHANNELS_OF_KEYS:
         if key in table and not set(channels) & set(brand.channels):
@@ -265,6 +300,11 @@ def _check_senders(brand: Brand, table: Table) -> None:
         if table.lacks("numbers") and table.lacks("messaging_services"):
             table.problem(
                 f"the channel {channel} needs numbers or messaging_services: STOP is known by them"
+            )
+        if not brand.sms.twilio_numbers and not _twilio_services(brand):
+            table.problem(
+                "needs messaging_services of Twilio's; without any it would tell nothing",
+                *_NO_NUMBERS,
             )
         if not brand.support.contact and table.is_sound("support"):
             table.problem(

@@ -17,6 +17,7 @@ _LOCAL_PART: Final = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}")
 _E164: Final = re.compile(r"\+[1-9][0-9]{6,14}")
 _SHORT_CODE: Final = re.compile(r"[0-9]{5,6}")
 _MESSAGING_SERVICE: Final = re.compile(r"MG[0-9a-f]{32}")
+_TWILIO_ACCOUNT: Final = re.compile(r"AC[0-9a-f]{32}")
 _TELNYX_PROFILE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLOUR: Final = re.compile(r"#[0-9a-f]{6}")
 _LEAST_CONTRAST: Final = 4.5  # WCAG 2.2, 1.4.3 (AA): text against its background
@@ -100,6 +101,13 @@ def messaging_service(text: str) -> str:
 def is_telnyx_profile(service: str) -> bool:
     """Say whether a messaging service is a messaging profile of Telnyx'."""
     return bool(_TELNYX_PROFILE.fullmatch(service))
+
+
+def twilio_account(text: str) -> str:
+    """Read the id of a Twilio account."""
+    if _TWILIO_ACCOUNT.fullmatch(text):
+        return text
+    raise ValueError(f'"{text}" is not a Twilio account; write AC and 32 of 0-9 a-f')
 
 
 def accent(text: str) -> str:

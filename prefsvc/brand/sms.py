@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Literal, Self, get_args
 
+from prefsvc.brand import kinds
 from prefsvc.declared import Table, filled
 from prefsvc.declared.kinds import one_of, text_of
 from prefsvc.declared.table import Translations
@@ -56,6 +57,10 @@ class SmsSettings:
     """None leaves it to the rules that the brand and the recipient are under."""
     wrong_number: WrongNumber = "ask"
     """What "you have the wrong number" asks for."""
+    twilio_account: str | None = None
+    """The account whose own block list is told of opt-outs; None tells nobody (docs/twilio.md)."""
+    twilio_numbers: bool = True
+    """Whether it is told for each number, too, or for the messaging services alone."""
     stop: Translations = ()
     help: Translations = ()
     start: Translations = ()
@@ -80,6 +85,8 @@ class SmsSettings:
             replies_by_provider=table.flag("replies_by_provider", default=True),
             doubtful=table.optional("doubtful", one_of(_DOUBTFUL), None),
             wrong_number=table.optional("wrong_number", one_of(_WRONG_NUMBER), "ask"),
+            twilio_account=table.optional("twilio_account", kinds.twilio_account, None),
+            twilio_numbers=table.flag("twilio_numbers", default=True),
             stop=texts("stop"),
             help=texts("help"),
             start=texts("start"),
@@ -96,6 +103,8 @@ class SmsSettings:
                 "replies_by_provider": self.replies_by_provider,
                 "doubtful": self.doubtful,
                 "wrong_number": self.wrong_number,
+                "twilio_account": self.twilio_account,
+                "twilio_numbers": self.twilio_numbers,
                 "replies": replies,
             }
         )

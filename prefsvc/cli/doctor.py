@@ -13,6 +13,8 @@ from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.welcome import FIRST_KEY_FILE
+from prefsvc.consents import backlog
+from prefsvc.consents.backlog import AccountBacklog
 from prefsvc.db import queries
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
@@ -125,6 +127,10 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
     async with db.read() as tx:
         skew = abs((await tx.conn.fetchval("select now()") - tx.now).total_seconds())
         book = await brands.load(tx, vault.token_masters)
+        told = [
+            _told(one, has_token=bool(vault.twilio_credentials(one.account.name)))
+            for one in await backlog.accounts(tx, settings, book)
+        ]
         keys = sum(key.revoked_at is None for key in await queries.api_keys(tx.conn))
     return [
         Finding(f"the secrets are those of this installation ({known.installation_id})"),
@@ -138,9 +144,23 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         ),
         Finding(f"{keys} API keys work", mend="" if keys else "run `prefsvc senders add`"),
         _twilio(settings, vault, book),
+        *told,
         _telnyx(vault, book),
         *_mail_events(vault, book),
     ]
+
+
+def _told(one: AccountBacklog, *, has_token: bool) -> Finding:
+    account = one.account
+    waiting = one.fresh.count + one.backfill.count
+    text = f"Twilio's account {account.name}: {waiting} to be told, {one.failed_count} failed"
+    if not has_token:
+        return Finding(text, mend=f"add {account.name}:TOKEN to PREFSVC_TWILIO_AUTH_TOKENS")
+    if account.failing_since:
+        since = f"since {account.failing_since:%Y-%m-%d %H:%M} UTC: {account.failing_how}"
+        return Finding(f"{text}, no request is answered {since}", mend="see docs/twilio.md")
+    mend = "`prefsvc twilio status` says why; then `prefsvc twilio retry`"
+    return Finding(text, mend=mend if one.failed_count else "")
 
 
 def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:

@@ -18,6 +18,7 @@ from prefsvc.cli.context import Commands, vault_of
 from prefsvc.doors import Service
 from prefsvc.engine import Engine
 from prefsvc.errors import AddressInUse, BrandRefusal
+from prefsvc.mailbox import listener as mailbox
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
 from prefsvc.web.protocol import Runner
@@ -85,7 +86,7 @@ async def _serve(
     stop = _stop_signal()
     async with app.opened(settings, vault, dsn) as service, _watched(running, stop):
         first_brands = await _apply_brands(service, is_embedded=running is not None)
-        async with _site(service, listener):
+        async with _site(service, listener), mailbox.listening(service):
             # The greeting shows a link and a key: for a terminal here, not for a server's log.
             if running is not None and settings.is_local:
                 await welcome.say(service, first_brands)

@@ -599,6 +599,728 @@ async def case_violation(
     return CaseViolationRow(*row) if row else None
 
 
+_TWILIO_TARGETS = """\
+select target, feed_epoch, origin, fresh, backfill
+from twilio_target
+where brand_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioTargetsRow:
+    """A row of twilio_targets."""
+
+    target: str
+    feed_epoch: UUID
+    origin: list[int]
+    fresh: list[int]
+    backfill: list[int]
+
+
+async def twilio_targets(conn: Connection, *, brand_id: int) -> list[TwilioTargetsRow]:
+    """Read how far each target of a brand was told, in which history."""
+    return [TwilioTargetsRow(*row) for row in await conn.fetch(_TWILIO_TARGETS, brand_id)]
+
+
+_TWILIO_TARGETS_BEHIND = """\
+select target,
+    (feed_epoch <> $1 or fresh <> $2::bigint[]) as is_fresh_behind,
+    (feed_epoch <> $1 or backfill <> $2::bigint[]) as is_backfill_behind
+from twilio_target
+where brand_id = $3"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioTargetsBehindRow:
+    """A row of twilio_targets_behind."""
+
+    target: str
+    is_fresh_behind: bool
+    is_backfill_behind: bool
+
+
+async def twilio_targets_behind(
+    conn: Connection, *, feed_epoch: UUID, positions: list[int], brand_id: int
+) -> list[TwilioTargetsBehindRow]:
+    """Say of each target of a brand which of its lanes is not at this place in the feed."""
+    return [
+        TwilioTargetsBehindRow(*row)
+        for row in await conn.fetch(_TWILIO_TARGETS_BEHIND, feed_epoch, positions, brand_id)
+    ]
+
+
+_BEGIN_TWILIO_TARGET = """\
+insert into twilio_target (brand_id, target, feed_epoch, origin, fresh, backfill)
+values ($1, $2, $3, $4, $5, $6)
+on conflict (brand_id, target) do nothing"""
+
+
+async def begin_twilio_target(
+    conn: Connection,
+    *,
+    brand_id: int,
+    target: str,
+    feed_epoch: UUID,
+    origin: list[int],
+    fresh: list[int],
+    backfill: list[int],
+) -> None:
+    """Begin to tell a target at a place in the feed; one that was begun already stays where it is."""
+    await conn.execute(_BEGIN_TWILIO_TARGET, brand_id, target, feed_epoch, origin, fresh, backfill)
+
+
+_BEGIN_TWILIO_ACCOUNT = """\
+insert into twilio_account (account, next_request_at, failure_count)
+values ($1, $2, 0)
+on conflict (account) do nothing"""
+
+
+async def begin_twilio_account(conn: Connection, *, account: str, now: datetime) -> None:
+    """Begin to keep an account's pace."""
+    await conn.execute(_BEGIN_TWILIO_ACCOUNT, account, now)
+
+
+_LOCK_TWILIO_TARGET = """\
+select feed_epoch, origin, fresh, backfill
+from twilio_target
+where brand_id = $1 and target = $2
+for update skip locked"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockTwilioTargetRow:
+    """A row of lock_twilio_target."""
+
+    feed_epoch: UUID
+    origin: list[int]
+    fresh: list[int]
+    backfill: list[int]
+
+
+async def lock_twilio_target(
+    conn: Connection, *, brand_id: int, target: str
+) -> LockTwilioTargetRow | None:
+    """Lock how far a target was told; nothing while another process has it in hand."""
+    row = await conn.fetchrow(_LOCK_TWILIO_TARGET, brand_id, target)
+    return LockTwilioTargetRow(*row) if row else None
+
+
+_SET_TWILIO_TARGET = """\
+update twilio_target
+set feed_epoch = $1, origin = $2, fresh = $3, backfill = $4
+where brand_id = $5 and target = $6"""
+
+
+async def set_twilio_target(
+    conn: Connection,
+    *,
+    feed_epoch: UUID,
+    origin: list[int],
+    fresh: list[int],
+    backfill: list[int],
+    brand_id: int,
+    target: str,
+) -> int:
+    """Move how far a target was told."""
+    return affected(
+        await conn.execute(
+            _SET_TWILIO_TARGET, feed_epoch, origin, fresh, backfill, brand_id, target
+        )
+    )
+
+
+_CONSENT_CHANGES = """\
+select address_key, deadline_at as "deadline_at?"
+from preference_event
+where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
+    and channel = 'sms' and scope in ('channel', 'brand')
+    and reason in ('opt_out', 'complaint', 'alias')
+    and case
+        when $5 then effect <> 'none' and source <> 'import'
+        else effect = 'added' and (position <= $6 or source = 'import')
+    end
+order by position"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentChangesRow:
+    """A row of consent_changes."""
+
+    address_key: bytes
+    deadline_at: datetime | None
+
+
+async def consent_changes(
+    conn: Connection,
+    *,
+    bucket: int,
+    brand_id: int,
+    after: int,
+    upto: int,
+    is_fresh: bool,
+    origin: int,
+) -> list[ConsentChangesRow]:
+    """Read whose standing changed among these positions: in the fresh lane, whatever was not imported; in the other, opt-outs that were imported or recorded before the target was first seen."""
+    return [
+        ConsentChangesRow(*row)
+        for row in await conn.fetch(
+            _CONSENT_CHANGES, bucket, brand_id, after, upto, is_fresh, origin
+        )
+    ]
+
+
+_PUT_CONSENTS = Batch(
+    """\
+insert into twilio_consent (
+    brand_id, target, address_key, is_fresh, correlation_id, deadline_at, created_at, state,
+    attempt_count, next_attempt_at, is_alone
+)
+values """,
+    """\
+
+on conflict (brand_id, target, address_key) do update set
+    is_fresh = twilio_consent.is_fresh or excluded.is_fresh,
+    correlation_id = excluded.correlation_id,
+    deadline_at = least(twilio_consent.deadline_at, excluded.deadline_at),
+    created_at = case
+        when twilio_consent.state = 'pending' then twilio_consent.created_at
+        else excluded.created_at
+    end,
+    state = excluded.state,
+    attempt_count = excluded.attempt_count,
+    next_attempt_at = excluded.next_attempt_at,
+    is_alone = excluded.is_alone,
+    error = null""",
+    0,
+    (
+        "int",
+        "text",
+        "bytea",
+        "boolean",
+        "uuid",
+        "timestamptz",
+        "timestamptz",
+        "text",
+        "smallint",
+        "timestamptz",
+        "boolean",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PutConsentsIn:
+    """A row for put_consents."""
+
+    brand_id: int
+    target: str
+    address_key: bytes
+    is_fresh: bool
+    correlation_id: UUID
+    deadline_at: datetime | None
+    created_at: datetime
+    state: str
+    attempt_count: int
+    next_attempt_at: datetime
+    is_alone: bool
+
+
+async def put_consents(conn: Connection, rows: Sequence[PutConsentsIn]) -> None:
+    """Note that something must be told about addresses at a target.
+
+    What was to be told of one already is told again, though a request with it is under way; fresh stays fresh.
+    """
+    for chunk in _PUT_CONSENTS.cut(rows):
+        values = [
+            value
+            for row in chunk
+            for value in (
+                row.brand_id,
+                row.target,
+                row.address_key,
+                row.is_fresh,
+                row.correlation_id,
+                row.deadline_at,
+                row.created_at,
+                row.state,
+                row.attempt_count,
+                row.next_attempt_at,
+                row.is_alone,
+            )
+        ]
+        await conn.execute(_PUT_CONSENTS.text(len(chunk)), *values)
+
+
+_PENDING_CONSENT_COUNT = """\
+select count(*) as consent_count
+from (
+    select 1 as one
+    from twilio_consent
+    where brand_id = $1 and is_fresh = $2 and state = 'pending'
+    limit $3
+) as counted"""
+
+
+async def pending_consent_count(
+    conn: Connection, *, brand_id: int, is_fresh: bool, at_most: int
+) -> int:
+    """Count what waits in a lane of a brand, up to a number."""
+    value: int = only(await conn.fetchrow(_PENDING_CONSENT_COUNT, brand_id, is_fresh, at_most))[0]
+    return value
+
+
+_FAILED_CONSENT_COUNT = """\
+select count(*) as consent_count
+from (
+    select 1 as one
+    from twilio_consent
+    where brand_id = $1 and target = $2 and state = 'failed'
+    limit $3
+) as counted"""
+
+
+async def failed_consent_count(
+    conn: Connection, *, brand_id: int, target: str, at_most: int
+) -> int:
+    """Count what failed at a target, up to a number."""
+    value: int = only(await conn.fetchrow(_FAILED_CONSENT_COUNT, brand_id, target, at_most))[0]
+    return value
+
+
+_FORGET_TARGET_CONSENTS = """\
+delete from twilio_consent
+where brand_id = $1 and target = $2"""
+
+
+async def forget_target_consents(conn: Connection, *, brand_id: int, target: str) -> int:
+    """Forget what was to be told at a target."""
+    return affected(await conn.execute(_FORGET_TARGET_CONSENTS, brand_id, target))
+
+
+_LOCK_TWILIO_TURN = """\
+select account
+from twilio_account
+where account = $1 and next_request_at <= $2
+for update skip locked"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockTwilioTurnRow:
+    """A row of lock_twilio_turn."""
+
+    account: str
+
+
+async def lock_twilio_turn(
+    conn: Connection, *, account: str, now: datetime
+) -> LockTwilioTurnRow | None:
+    """Lock an account's pace if a request may go out now; nothing while another process has it in hand."""
+    row = await conn.fetchrow(_LOCK_TWILIO_TURN, account, now)
+    return LockTwilioTurnRow(*row) if row else None
+
+
+_TAKE_TWILIO_TURN = """\
+update twilio_account
+set next_request_at = $1
+where account = $2"""
+
+
+async def take_twilio_turn(conn: Connection, *, next_request_at: datetime, account: str) -> int:
+    """Note when the next request of an account may go out."""
+    return affected(await conn.execute(_TAKE_TWILIO_TURN, next_request_at, account))
+
+
+_NEXT_CONSENT = """\
+select c.is_alone
+from twilio_consent as c
+join twilio_target as t on t.brand_id = c.brand_id and t.target = c.target
+where c.brand_id = any($1::int[]) and c.target = any($2::text[])
+    and t.feed_epoch = $3
+    and c.state = 'pending' and c.next_attempt_at <= $4
+    and (c.claimed_until is null or c.claimed_until <= $4)
+order by c.is_fresh desc, c.deadline_at, c.correlation_id
+limit 1"""
+
+
+@dataclass(frozen=True, slots=True)
+class NextConsentRow:
+    """A row of next_consent."""
+
+    is_alone: bool
+
+
+async def next_consent(
+    conn: Connection, *, brand_ids: list[int], targets: list[str], feed_epoch: UUID, now: datetime
+) -> NextConsentRow | None:
+    """Say of what is told next at these targets whether it must be told alone."""
+    row = await conn.fetchrow(_NEXT_CONSENT, brand_ids, targets, feed_epoch, now)
+    return NextConsentRow(*row) if row else None
+
+
+_CLAIM_CONSENTS = """\
+update twilio_consent
+set claim_id = $1, claimed_until = $2
+where correlation_id = any(array(
+    select c.correlation_id
+    from twilio_consent as c
+    join twilio_target as t on t.brand_id = c.brand_id and t.target = c.target
+    where c.brand_id = any($3::int[]) and c.target = any($4::text[])
+        and t.feed_epoch = $5 and c.is_alone = $6
+        and c.state = 'pending' and c.next_attempt_at <= $7
+        and (c.claimed_until is null or c.claimed_until <= $7)
+    order by c.is_fresh desc, c.deadline_at, c.correlation_id
+    limit $8
+    for update of c skip locked
+))
+returning brand_id, target, address_key, is_fresh, correlation_id, attempt_count"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimConsentsRow:
+    """A row of claim_consents."""
+
+    brand_id: int
+    target: str
+    address_key: bytes
+    is_fresh: bool
+    correlation_id: UUID
+    attempt_count: int
+
+
+async def claim_consents(
+    conn: Connection,
+    *,
+    claim_id: UUID,
+    claimed_until: datetime,
+    brand_ids: list[int],
+    targets: list[str],
+    feed_epoch: UUID,
+    is_alone: bool,
+    now: datetime,
+    size: int,
+) -> list[ClaimConsentsRow]:
+    """Claim what is told next at these targets and no other process has in hand, for one request."""
+    return [
+        ClaimConsentsRow(*row)
+        for row in await conn.fetch(
+            _CLAIM_CONSENTS,
+            claim_id,
+            claimed_until,
+            brand_ids,
+            targets,
+            feed_epoch,
+            is_alone,
+            now,
+            size,
+        )
+    ]
+
+
+_CONSENT_OPT_OUTS = """\
+select s.address_key, s.reason, s.said_at, e.source as "source?", a.canonical as "canonical?"
+from suppression as s
+left join preference_event as e on e.bucket = s.bucket and e.event_id = s.event_id
+left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
+where s.bucket = $1 and s.brand_id = $2
+    and s.address_key = any($3::bytea[])
+    and s.channel = 'sms' and s.active
+    and s.scope in ('channel', 'brand')
+    and s.reason in ('opt_out', 'complaint', 'alias', 'reassigned')"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentOptOutsRow:
+    """A row of consent_opt_outs."""
+
+    address_key: bytes
+    reason: str
+    said_at: datetime
+    source: str | None
+    canonical: str | None
+
+
+async def consent_opt_outs(
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+) -> list[ConsentOptOutsRow]:
+    """Read what keeps these addresses of one brand and bucket from being texted at all, with the number; and whether it is said to be another person's now."""
+    return [
+        ConsentOptOutsRow(*row)
+        for row in await conn.fetch(_CONSENT_OPT_OUTS, bucket, brand_id, address_keys)
+    ]
+
+
+_CONSENT_LIFTS = """\
+select e.address_key, e.sent_at as "sent_at?", e.received_at, e.source,
+    a.canonical as "canonical?"
+from preference_event as e
+left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+where e.bucket = $1 and e.brand_id = $2
+    and e.address_key = any($3::bytea[])
+    and e.channel = 'sms' and e.effect = 'lifted'
+    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint', 'alias')
+order by e.position"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentLiftsRow:
+    """A row of consent_lifts."""
+
+    address_key: bytes
+    sent_at: datetime | None
+    received_at: datetime
+    source: str
+    canonical: str | None
+
+
+async def consent_lifts(
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
+) -> list[ConsentLiftsRow]:
+    """Read by which words these addresses' opt-outs from all texts were lifted, with the number."""
+    return [
+        ConsentLiftsRow(*row)
+        for row in await conn.fetch(_CONSENT_LIFTS, bucket, brand_id, address_keys)
+    ]
+
+
+_LOCK_CLAIMED_CONSENTS = """\
+select correlation_id
+from twilio_consent
+where claim_id = $1
+order by brand_id, target, address_key
+for update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockClaimedConsentsRow:
+    """A row of lock_claimed_consents."""
+
+    correlation_id: UUID
+
+
+async def lock_claimed_consents(
+    conn: Connection, *, claim_id: UUID
+) -> list[LockClaimedConsentsRow]:
+    """Lock what a request was made of and is still ours; in order, so that nobody deadlocks."""
+    return [
+        LockClaimedConsentsRow(*row) for row in await conn.fetch(_LOCK_CLAIMED_CONSENTS, claim_id)
+    ]
+
+
+_FORGET_CONSENTS = """\
+delete from twilio_consent
+where correlation_id = any($1::uuid[])"""
+
+
+async def forget_consents(conn: Connection, *, correlation_ids: list[UUID]) -> int:
+    """Forget what was told, or what there is nothing to tell of, unless there is something new to tell."""
+    return affected(await conn.execute(_FORGET_CONSENTS, correlation_ids))
+
+
+_PUT_OFF_CONSENT = """\
+update twilio_consent
+set state = $1, attempt_count = attempt_count + 1, next_attempt_at = $2,
+    error = $3
+where correlation_id = $4 and claim_id = $5"""
+
+
+async def put_off_consent(
+    conn: Connection,
+    *,
+    state: str,
+    next_attempt_at: datetime,
+    error: str,
+    correlation_id: UUID,
+    claim_id: UUID,
+) -> int:
+    """Note that something was not taken: when it is told again, or that it has failed."""
+    return affected(
+        await conn.execute(
+            _PUT_OFF_CONSENT, state, next_attempt_at, error, correlation_id, claim_id
+        )
+    )
+
+
+_PART_CONSENTS = """\
+update twilio_consent
+set is_alone = true
+where claim_id = $1"""
+
+
+async def part_consents(conn: Connection, *, claim_id: UUID) -> int:
+    """Have each of a request told alone from now on."""
+    return affected(await conn.execute(_PART_CONSENTS, claim_id))
+
+
+_RELEASE_CONSENTS = """\
+update twilio_consent
+set claim_id = null, claimed_until = null
+where claim_id = $1"""
+
+
+async def release_consents(conn: Connection, *, claim_id: UUID) -> int:
+    """Let go of what a request was made of."""
+    return affected(await conn.execute(_RELEASE_CONSENTS, claim_id))
+
+
+_NOTE_TWILIO_ANSWER = """\
+update twilio_account
+set failure_count = 0, failing_since = null, failing_how = null, answered_at = $1
+where account = $2"""
+
+
+async def note_twilio_answer(conn: Connection, *, now: datetime, account: str) -> int:
+    """Note that an account's request was answered."""
+    return affected(await conn.execute(_NOTE_TWILIO_ANSWER, now, account))
+
+
+_LOCK_TWILIO_ACCOUNT = """\
+select failure_count
+from twilio_account
+where account = $1
+for update"""
+
+
+@dataclass(frozen=True, slots=True)
+class LockTwilioAccountRow:
+    """A row of lock_twilio_account."""
+
+    failure_count: int
+
+
+async def lock_twilio_account(conn: Connection, *, account: str) -> LockTwilioAccountRow:
+    """Lock how an account's requests went."""
+    return LockTwilioAccountRow(*only(await conn.fetchrow(_LOCK_TWILIO_ACCOUNT, account)))
+
+
+_NOTE_TWILIO_FAILURE = """\
+update twilio_account
+set failure_count = failure_count + 1, failing_since = coalesce(failing_since, $1),
+    failing_how = $2, next_request_at = greatest(next_request_at, $3)
+where account = $4"""
+
+
+async def note_twilio_failure(
+    conn: Connection, *, now: datetime, how: str, next_request_at: datetime, account: str
+) -> int:
+    """Note that an account's request failed, and before when none goes out."""
+    return affected(await conn.execute(_NOTE_TWILIO_FAILURE, now, how, next_request_at, account))
+
+
+_TWILIO_ACCOUNT = """\
+select next_request_at, failing_since as "failing_since?", failing_how as "failing_how?",
+    answered_at as "answered_at?"
+from twilio_account
+where account = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class TwilioAccountRow:
+    """A row of twilio_account."""
+
+    next_request_at: datetime
+    failing_since: datetime | None
+    failing_how: str | None
+    answered_at: datetime | None
+
+
+async def twilio_account(conn: Connection, *, account: str) -> TwilioAccountRow | None:
+    """Read how an account's requests went."""
+    row = await conn.fetchrow(_TWILIO_ACCOUNT, account)
+    return TwilioAccountRow(*row) if row else None
+
+
+_CONSENT_BACKLOG = """\
+select target,
+    count(*) filter (where state = 'pending' and is_fresh) as fresh_count,
+    count(*) filter (where state = 'pending' and not is_fresh) as backfill_count,
+    count(*) filter (where state = 'failed') as failed_count,
+    min(created_at) filter (where state = 'pending') as "oldest_at?",
+    min(deadline_at) filter (
+        where state = 'pending' and is_fresh and deadline_at > created_at
+    ) as "fresh_deadline_at?",
+    min(deadline_at) filter (
+        where state = 'pending' and not is_fresh and deadline_at > created_at
+    ) as "backfill_deadline_at?"
+from twilio_consent
+where brand_id = $1
+group by target"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentBacklogRow:
+    """A row of consent_backlog."""
+
+    target: str
+    fresh_count: int
+    backfill_count: int
+    failed_count: int
+    oldest_at: datetime | None
+    fresh_deadline_at: datetime | None
+    backfill_deadline_at: datetime | None
+
+
+async def consent_backlog(conn: Connection, *, brand_id: int) -> list[ConsentBacklogRow]:
+    """Count what waits and what failed at each target of a brand; the deadlines are those that could still be kept when the row was made."""
+    return [ConsentBacklogRow(*row) for row in await conn.fetch(_CONSENT_BACKLOG, brand_id)]
+
+
+_CONSENT_ERRORS = """\
+select error, count(*) as consent_count
+from twilio_consent
+where brand_id = $1 and target = any($2::text[]) and state = 'failed'
+group by error
+order by error"""
+
+
+@dataclass(frozen=True, slots=True)
+class ConsentErrorsRow:
+    """A row of consent_errors."""
+
+    error: str
+    consent_count: int
+
+
+async def consent_errors(
+    conn: Connection, *, brand_id: int, targets: list[str]
+) -> list[ConsentErrorsRow]:
+    """Count what failed for a brand, by what Twilio said of it."""
+    return [ConsentErrorsRow(*row) for row in await conn.fetch(_CONSENT_ERRORS, brand_id, targets)]
+
+
+_RETRY_CONSENTS = """\
+update twilio_consent
+set state = 'pending', attempt_count = 0, next_attempt_at = $1, is_alone = false, error = null
+where correlation_id = any(array(
+    select c.correlation_id
+    from twilio_consent as c
+    where c.brand_id = $2 and c.state = 'failed'
+    order by c.created_at, c.correlation_id
+    limit $3
+    for update skip locked
+))"""
+
+
+async def retry_consents(conn: Connection, *, now: datetime, brand_id: int, size: int) -> int:
+    """Have told again what failed for a brand, the oldest first; its schedule begins anew."""
+    return affected(await conn.execute(_RETRY_CONSENTS, now, brand_id, size))
+
+
+_FORGET_FAILED_CONSENTS = """\
+delete from twilio_consent
+where state = 'failed' and correlation_id = any(array(
+    select c.correlation_id
+    from twilio_consent as c
+    where c.state = 'failed' and c.created_at < $1
+    order by c.created_at
+    limit $2
+    for update skip locked
+))"""
+
+
+async def forget_failed_consents(conn: Connection, *, before: datetime, size: int) -> int:
+    """Forget some of what failed long ago."""
+    return affected(await conn.execute(_FORGET_FAILED_CONSENTS, before, size))
+
+
 _ADD_DELIVERIES = Batch(
     """\
 insert into delivery (

@@ -78,7 +78,7 @@ class Grammar:
 
     def __init__(self, spelled: Callable[[str], Sequence[str]]) -> None:
         """Take how the words of a pattern are spelled: as those of the texts are."""
-        self._spelled = spelled
+        self._spelled = cache(spelled)  # the same few words make up all the phrases
         self._by_first: dict[str, list[Phrase]] = {}
         self._words: set[str] = set()
 

@@ -1,7 +1,6 @@
 """Ask Twilio when a message that came in was sent, which its webhook does not say (RULES S-01)."""
 
 import asyncio
-import base64
 import re
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -12,6 +11,7 @@ import msgspec
 from aiohttp import ClientSession, DummyCookieJar
 from yarl import URL
 
+from prefsvc.outward.twilio_consents import Credentials
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault
 
@@ -38,13 +38,13 @@ async def created_at(
     if not _ACCOUNT.fullmatch(account) or not _MESSAGE.fullmatch(message_id):
         return None
     resource = f"/2010-04-01/Accounts/{account}/Messages/{message_id}.json"
-    url = URL(settings.twilio_api_url + resource)
-    tokens = [token for of, token in vault.twilio_tokens if of == account]
+    url = URL(settings.twilio_api_url.rstrip("/") + resource)
+    tokens = vault.twilio_credentials(account)
     try:
         async with asyncio.timeout(settings.twilio_api_timeout_seconds), _session() as session:
             # Of several some may be new, old, or secrets of SharedKeys.
             for token in tokens:
-                if (answer := await _get(session, url, account, token)) is not None:
+                if (answer := await _get(session, url, Credentials(account, token))) is not None:
                     return _read(answer)
     except _UNKNOWN:
         return None
@@ -55,10 +55,8 @@ def _session() -> ClientSession:
     return ClientSession(cookie_jar=DummyCookieJar(), trust_env=False)
 
 
-async def _get(session: ClientSession, url: URL, account: str, token: str) -> bytes | None:
-    credentials = base64.b64encode(f"{account}:{token}".encode()).decode()
-    headers = {"Authorization": f"Basic {credentials}"}
-    async with session.get(url, headers=headers, allow_redirects=False) as response:
+async def _get(session: ClientSession, url: URL, credentials: Credentials) -> bytes | None:
+    async with session.get(url, headers=credentials.headers, allow_redirects=False) as response:
         if response.status != _OK:
             return None
         answer = bytearray()

@@ -7,10 +7,10 @@ from zoneinfo import ZoneInfo
 from aiohttp import web
 
 from prefsvc.brands import AppliedBrand
+from prefsvc.following import Followed
 from prefsvc.opt_outs import Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web.html_page import page_response
-from prefsvc.web.link_reading import Followed
 from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import (
     LANGUAGE_PARAMETER,

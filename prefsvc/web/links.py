@@ -15,11 +15,11 @@ from aiohttp import web
 from prefsvc.db import queries
 from prefsvc.doors import SERVICE, Service, read_some
 from prefsvc.errors import InvalidAddress, InvalidToken, UndoTooLate
+from prefsvc.following import Followed, follow
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web import link_pages, tickets
-from prefsvc.web.link_reading import Followed, follow
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import AWAY, RETRY_AFTER_SECONDS, STATUS
 

@@ -14,12 +14,13 @@ from prefsvc.country import known_country
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
 from prefsvc.doors import count
-from prefsvc.errors import EvidenceMissing, InvalidBody, UnknownOptOut
+from prefsvc.errors import EvidenceMissing, UnknownOptOut
 from prefsvc.heard import Heard
 from prefsvc.honour import Deadline
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient
+from prefsvc.scopes import scope_of
 from prefsvc.suppression import Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, read_json
@@ -166,26 +167,6 @@ def _opt_out_acts(entry: Entry, body: OptOutBody) -> list[Act]:
 def _country(given: str | None) -> str | None:
     """Understand a country; what is none says nothing, and the opt-out counts (promise 3)."""
     return known_country(given.strip().upper()) if given else None
-
-
-def scope_of(
-    brand: AppliedBrand, channel: Channel, kind: ScopeKind | None, topic: str | None
-) -> Scope:
-    """Understand a scope; one whose topic the brand no longer has is the whole channel.
-
-    Somebody who said stop to a topic that is gone, or was never there, is still heard: doubt is
-    settled towards stopping (promise 1, RULES E-20).
-    """
-    if kind == "topic" and topic is None:
-        raise InvalidBody("Topic scope needs its topic.", pointer="/topic")
-    if kind not in {None, "topic"} and topic is not None:
-        raise InvalidBody("A topic belongs to topic scope.", pointer="/topic")
-    if topic is None:
-        return Scope(kind or "channel")
-    known = brand.brand.find_topic(topic)
-    if known is None or not known.can_be_opted_out_of or channel not in known.channels:
-        return Scope("channel")
-    return Scope("topic", topic)
 
 
 def _evidence(entry: Entry, given: dict[str, Any]) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from prefsvc.web import (
     send_api,
     sender_api,
     snapshot_api,
+    twilio_api,
 )
 
 BRAND = "/v1/brands/{brand}"
@@ -63,6 +64,8 @@ ROUTES = [
     web.get(f"{BRAND}/reviews", review_api.get_reviews),
     web.get(f"{BRAND}/reviews/{{review_id}}", review_api.get_review),
     web.post(f"{BRAND}/reviews/{{review_id}}/decision", review_api.post_decision),
+    # What Twilio was told.
+    web.get(f"{BRAND}/twilio", twilio_api.get_twilio),
     # Where notices go.
     web.post(f"{BRAND}/endpoints", endpoint_api.post_endpoint),
     web.get(f"{BRAND}/endpoints", endpoint_api.get_endpoints),

@@ -11,7 +11,7 @@ from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
 from prefsvc.doors import Service
-from prefsvc.work import deliveries
+from prefsvc.work import consents, deliveries
 from prefsvc.work.alarms import raise_alarms
 from prefsvc.work.notices import write_notices
 from prefsvc.work.reaching import reach_whatsapp
@@ -84,7 +84,11 @@ def housekeeping(service: Service) -> Round:
 async def run(service: Service) -> None:
     """Run every loop until the service stops."""
     settings = service.settings
-    async with deliveries.courier(service) as courier, asyncio.TaskGroup() as group:
+    async with (
+        deliveries.courier(service) as courier,
+        consents.teller(service) as teller,
+        asyncio.TaskGroup() as group,
+    ):
         for name, seconds, work, waker in (
             ("checkpoints", settings.checkpoint_seconds, checkpointing(service), None),
             ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
@@ -100,6 +104,8 @@ async def run(service: Service) -> None:
                 service.bell.rung,
             ),
             ("deliveries", settings.delivery_seconds, courier.begin, service.enqueued),
+            ("consents", settings.twilio_seconds, teller.begin, service.bell.told),
+            ("untold", settings.backlog_seconds, partial(consents.count_untold, service), None),
             ("backlog", settings.backlog_seconds, partial(deliveries.count_backlog, service), None),
         ):
             loop = repeat(name, service.stopping, seconds, work, waker=waker)

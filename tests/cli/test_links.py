@@ -5,8 +5,8 @@ import sys
 import pytest
 
 from prefsvc import links
+from prefsvc.following import follow
 from prefsvc.links import Link, LinkKey
-from prefsvc.web.link_reading import follow
 
 ATELIER = "1-atelier"
 ANN = "Ann.O'Brien+news@example.org"

@@ -149,20 +149,33 @@ def open_folder() -> Iterator[Path]:
 
 def execute(folder: Path, *statements: str) -> None:
     """Do something by hand in the database of the folder's running service."""
-    values(folder, *statements)
+
+    async def work(conn):
+        for statement in statements:
+            await conn.execute(statement)
+
+    _connected(folder, work)
 
 
-def values(folder: Path, *statements: str) -> list:
-    """Do something by hand there; return the first value that each statement gave."""
+def ask_database(folder: Path, query: str) -> tuple:
+    """Return the one row of a query of the database of the folder's running service."""
 
-    async def work(dsn):
+    async def work(conn):
+        return tuple(await conn.fetchrow(query))
+
+    return _connected(folder, work)
+
+
+def _connected(folder, work):
+    async def connected(dsn):
         conn = await asyncpg.connect(dsn, server_settings={"search_path": "prefsvc"})
-        found = [await conn.fetchval(statement) for statement in statements]
-        await conn.close()
-        return found
+        try:
+            return await work(conn)
+        finally:
+            await conn.close()
 
     with engine.connected(folder / "data") as dsn:
-        return asyncio.run(work(dsn))
+        return asyncio.run(connected(dsn))
 
 
 def servers_of(folder: Path) -> list[int]:

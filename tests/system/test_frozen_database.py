@@ -13,7 +13,7 @@ import pytest
 
 from prefsvc.engine.leftovers import processes
 from tests.sms.twilio_client import signed, sms
-from tests.support.running_service import open_folder, serving, until, values
+from tests.support.running_service import ask_database, open_folder, serving, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine's own tests say why")
 
@@ -62,5 +62,5 @@ def test_while_the_database_is_frozen_twilio_is_told_to_try_again_and_no_stop_is
         for _ in range(2):
             again = list(pool.map(lambda person: post(service, folder, person), people))
             assert {status for status, _ in again} == {200}
-        query = "select count(*) from preference_event", "select count(*) from suppression"
-        assert values(folder, *query) == [PEOPLE + 1, PEOPLE + 1]
+        query = "select (select count(*) from preference_event), (select count(*) from suppression)"
+        assert ask_database(folder, query) == (PEOPLE + 1, PEOPLE + 1)

@@ -52,6 +52,7 @@ domains = st.from_regex(r"[a-z]{1,8}\.example\.(?:com|org)", fullmatch=True)
 numbers = st.integers(100, 199).map("+12025550{}".format)
 twilios_services = st.text("0123456789abcdef", min_size=32, max_size=32).map("MG{}".format)
 services = twilios_services | st.uuids().map(str)
+accounts = st.text("0123456789abcdef", min_size=32, max_size=32).map("AC{}".format)
 replies = st.from_regex(r"\{brand\}: [A-Z]{1,20}", fullmatch=True)
 
 
@@ -115,8 +116,11 @@ def documents(draw) -> dict[str, object]:
     if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))
         document["messaging_services"] = draw(some(services))
+        has_service = any(one.startswith("MG") for one in document["messaging_services"])
         document["sms"] = {
             "replies_by_provider": draw(st.booleans()),
+            "twilio_account": draw(accounts),
+            "twilio_numbers": draw(st.booleans()) if has_service else True,
             "replies": {"stop": draw(texts_in(languages, replies))},
         }
     return document

@@ -110,6 +110,8 @@ def problems_of(text):
         (SMS | {"messaging_services": ["40017D4E-0000-4000-8000-0123456789AB"]}, "(Telnyx)"),
         (SMS | {"messaging_services": ["40017d4e0000400080000123456789ab"]}, "(Telnyx)"),
         (SMS | {"sms": {"replies_by_provider": "no"}}, "must be true or false, not text"),
+        (SMS | {"sms": {"twilio_account": "AC12"}}, "write AC and 32 of 0-9 a-f"),
+        (SMS | {"sms": {"twilio_numbers": False}}, "sms.twilio_numbers: needs messaging"),
         (SMS | {"sms": {"replies": {"stopp": {}}}}, 'stopp: no such key; did you mean "stop"?'),
         (SMS | {"sms": {"replies": {"stop": {"de": "x"}}}}, "sms.replies.stop.de: not a language"),
     ],

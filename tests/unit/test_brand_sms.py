@@ -206,3 +206,43 @@ def test_another_word_for_doubt_is_refused(wrong, allowed):
     declared = small(channels=["sms"], numbers=["+12025550100"], sms=wrong)
     with pytest.raises(BrandRefusal, match=allowed):
         Brand.from_toml(as_toml(declared), file="acme.toml")
+
+
+TWILIOS, TELNYX = "MG00000000000000000000000000000acc", "40017d4e-0000-4000-8000-0123456789ab"
+ACCOUNT = "AC00000000000000000000000000000acc"
+TEXTING = {
+    "channels": ["sms"], "topics": None, "support": {"phone": "+12025550123"},
+    "numbers": ["+12025550101"],
+}  # fmt: skip
+
+
+def texting(services=(), **sms):
+    document = small(**TEXTING, messaging_services=list(services), sms=sms)
+    return Brand.from_toml(as_toml(document), file="acme.toml")
+
+
+def test_without_an_account_twilio_is_told_nothing():
+    assert texting([TWILIOS]).twilio_targets == ()
+
+
+def test_with_one_it_is_told_for_services_and_numbers_and_for_no_telnyx_profile():
+    brand = texting([TWILIOS, TELNYX], twilio_account=ACCOUNT)
+    assert brand.twilio_targets == (TWILIOS, "+12025550101")
+
+
+def test_or_for_services_alone():
+    brand = texting([TWILIOS, TELNYX], twilio_account=ACCOUNT, twilio_numbers=False)
+    assert brand.twilio_targets == (TWILIOS,)
+    assert brand.remarks() == []
+
+
+def test_numbers_that_may_be_another_providers_are_remarked_on():
+    [remark] = texting([TELNYX], twilio_account=ACCOUNT).remarks()
+    assert "twilio_numbers = false" in remark
+    assert texting([TWILIOS], twilio_account=ACCOUNT).remarks() == []
+
+
+def test_telnyx_profiles_are_no_services_to_tell_of():
+    with pytest.raises(BrandRefusal) as refused:
+        texting([TELNYX], twilio_account=ACCOUNT, twilio_numbers=False)
+    assert "sms.twilio_numbers: needs messaging_services" in refused.value.problems[0]

@@ -115,6 +115,19 @@ def test_the_public_address_is_a_web_address(url):
         Settings(public_url=url)
 
 
+@pytest.mark.parametrize(
+    "url", ["http://accounts.example.com/v1", "ftp://127.0.0.1/", "accounts.example.com", ""]
+)
+def test_tokens_go_to_twilio_by_https_alone(url):
+    with pytest.raises(ValidationError, match="https://"):
+        Settings(twilio_consents_url=url)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/v1", "http://[::1]/v1", "https://example.com"])
+def test_or_to_this_machine(url):
+    assert Settings(twilio_consents_url=url).twilio_consents_url == url
+
+
 def test_root_keeps_its_data_where_services_do_and_others_at_home(monkeypatch, tmp_path):
     monkeypatch.setattr(module.os, "geteuid", lambda: 0)
     assert default_data_dir() == Path("/var/lib/prefsvc")

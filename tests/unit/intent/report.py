@@ -16,7 +16,7 @@ from prefsvc.intent import Decision, decide
 HERE = Path(__file__).parent
 CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or HERE.parents[3] / "shared" / "corpora")
 ROUNDS = ("tuned", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth")
-REPLIES = tuple(f"replies_{name}" for name in (*ROUNDS, "tenth", "eleventh"))
+REPLIES = tuple(f"replies_{name}" for name in (*ROUNDS, "tenth", "eleventh", "twelfth"))
 TAPBACKS = ("Liked “{}”", "Laughed at “{}”", 'Emphasized "{}"', "Removed a like from “{}”")
 START_LISTS = {"AJO opt-in", "Bird opt-in", "Kalkun opt-in (fr)"}
 HELP_LISTS = {"Bird help"}

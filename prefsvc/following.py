@@ -13,10 +13,10 @@ from prefsvc.honour import Moments
 from prefsvc.links import Link
 from prefsvc.opt_outs import Act, deadline_of
 from prefsvc.recipients import Recipient
+from prefsvc.scopes import scope_of
 from prefsvc.short_links import Found
 from prefsvc.suppression import Scope
 from prefsvc.token import ShortToken
-from prefsvc.web.opt_out_api import scope_of
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,163 @@
+"""What a subject or the person's own words ask for.
+
+`prefsvc.intent` knows what people say; here is what they only write: "Remove From Mailing List" as
+a subject, a word alone on a line under a greeting, "please take my address off".
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from typing import Final, Literal
+
+from prefsvc.intent import Decision, decide
+from prefsvc.mail import addresses
+from prefsvc.mail.tables import table
+
+Asked = Literal["stop", "ask", "none"]
+
+_CHARS_AT_ONCE: Final = 1500  # what prefsvc.intent reads of a text
+_PIECES_MAX: Final = 20
+_LINES_OF_A_COMMAND: Final = 5  # a word alone further down belongs to something else
+_LINES_WITH_ADDRESSES_MAX: Final = 20
+_NAME_CHARS_MAX: Final = 80
+_NAMES_MAX: Final = 3
+
+_MAIL_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@]{1,120}>?")
+_NO_WORD: Final = re.compile(r"[^\w'\u2019+]+")
+_SUBJECT_PREFIX: Final = re.compile(
+    r"\s*(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|temat|тема)\s*:\s*",
+    re.IGNORECASE,
+)
+_NEGATION: Final = re.compile(
+    r"\b(?:dont|do not|never|not|didnt|wont|cant|cannot|without|nicht|ne|no|non|não"
+    r"|inte|ikke|niet|nie)(?: \w+)?\s?$"
+)
+_NEGATION_CHARS_MAX: Final = 40
+_LIST_NAME: Final = re.compile(r"\w*(?:[\d@_.+-]|recipient)\S*|news\w*|list\w*")
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is asked for, in which words (the rule's name), and how much of it."""
+
+    asked: Asked
+    rule: str
+    scope: str | None = None
+
+
+_NOTHING: Final = Request("none", "nothing_asked")
+
+
+def of_subject(subject: str) -> Request:
+    """Read a subject that the person wrote."""
+    if is_command(subject):
+        return Request("stop", "removal_subject", "channel")
+    return of_text(subject)
+
+
+def of_text(text: str) -> Request:
+    """Read the person's own words: a command alone on a line, then phrases, then intent."""
+    text = _SUBJECT_PREFIX.sub("", text, count=1)
+    lines = [line for line in text.split("\n") if line.strip()][:_LINES_OF_A_COMMAND]
+    if any(is_command(_SUBJECT_PREFIX.sub("", line)) for line in lines):
+        return Request("stop", "command_line", "channel")
+    found = _NOTHING
+    for number, piece in enumerate(_pieces(text)):
+        request = _of_piece(piece)
+        if request.asked == "stop":
+            # Far below in a long text a request is seldom the point of it.
+            return request if number == 0 else Request("ask", request.rule)
+        if request.asked == "ask" and found.asked == "none":
+            found = request
+    return found
+
+
+def is_command(line: str) -> bool:
+    """Say whether a line is a command, as it stands or with the name of a list after it."""
+    if len(line) > _NAME_CHARS_MAX:
+        return False
+    said = _plain(line)
+    if said in _whole():
+        return True
+    command, _, rest = said.partition(" ")
+    raw = line.split()[1:]
+    is_named = bool(rest) and len(raw) <= _NAMES_MAX and all(map(_LIST_NAME.match, raw))
+    return command in _commands() and is_named
+
+
+def named_addresses(text: str) -> list[str]:
+    """Return the addresses that the words ask to remove, in canonical form, line by line."""
+    found: list[str] = []
+    for line in text.split("\n")[:_LINES_WITH_ADDRESSES_MAX]:
+        written = [one for _, one in addresses.in_text(line)]
+        if written and of_text(line).asked == "stop":
+            found += [one for text in written if (one := addresses.canonical(text))]
+    return list(dict.fromkeys(found))
+
+
+def _of_piece(text: str) -> Request:
+    decision = decide(text)
+    if decision.intent != "stop" and (rule := _phrase_in(text)):
+        return Request("stop", rule, "channel")
+    return _of_decision(decision)
+
+
+def _of_decision(decision: Decision) -> Request:
+    match decision.intent:
+        case "stop":
+            return Request("stop", decision.rule, decision.scope)
+        case "ask":
+            return Request("ask", decision.rule)
+        case _:
+            return _NOTHING
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """Cut a long text at its lines into pieces that can be read at once."""
+    for _ in range(_PIECES_MAX):
+        if len(text) <= _CHARS_AT_ONCE:
+            break
+        end = text.rfind("\n", _CHARS_AT_ONCE // 2, _CHARS_AT_ONCE)
+        end = _CHARS_AT_ONCE if end < 0 else end
+        yield text[:end]
+        text = text[end:]
+    yield text[:_CHARS_AT_ONCE]
+
+
+def _phrase_in(text: str) -> str | None:
+    said = _plain(text)
+    for pattern in _phrases():
+        found = pattern.search(said)
+        if found and not _NEGATION.search(said[: found.start()][-_NEGATION_CHARS_MAX:]):
+            return "removal_phrase"
+    return None
+
+
+def _plain(text: str) -> str:
+    text = _MAIL_ADDRESS.sub(" recipient ", text[:_CHARS_AT_ONCE]).lower().replace("\u2019", "'")
+    return " ".join(_NO_WORD.sub(" ", text).split()).replace("e mail", "email").replace("'", "")
+
+
+@cache
+def _whole() -> frozenset[str]:
+    known = table("requests")
+    return frozenset(map(_plain, [*known["whole"], *known["commands"]]))
+
+
+@cache
+def _commands() -> frozenset[str]:
+    return frozenset(table("requests")["commands"])
+
+
+@cache
+def _phrases() -> tuple[re.Pattern[str], ...]:
+    phrases = table("requests")["phrases"]
+    parts = {"{that}": phrases["that"], "{list}": phrases["list"]}
+    return tuple(re.compile(_filled(pattern, parts)) for pattern in phrases["patterns"])
+
+
+def _filled(pattern: str, parts: dict[str, str]) -> str:
+    for name, part in parts.items():
+        pattern = pattern.replace(name, part)
+    return rf"(?<!\w){pattern}"

@@ -1,0 +1,215 @@
+"""The SMTP and LMTP listener: accepts mail for the brands' own addresses, within limits.
+
+250 is said only once what the mail asks for is durable; a fault of ours is a 4xx, so that whoever
+hands the mail over keeps it and tries again. aiosmtpd speaks the protocol; here is what it leaves
+to its user.
+"""
+
+import asyncio
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Final, cast
+from urllib.parse import urlsplit
+
+import structlog
+from aiosmtpd.lmtp import LMTP
+from aiosmtpd.smtp import SMTP, Envelope, Session
+from typing_extensions import override
+
+from prefsvc import metrics
+from prefsvc.doors import Service
+from prefsvc.errors import AddressInUse, SecretUnreadable
+from prefsvc.mailbox.taking import Arrived, is_ours, take
+from prefsvc.settings import Settings
+
+log = structlog.get_logger()
+
+TAKEN: Final = "250 2.0.0 Taken"
+NOT_OURS: Final = "550 5.1.1 No such mailbox here"
+TOO_MANY_RECIPIENTS: Final = "452 4.5.3 Too many recipients; send the rest by themselves"
+TOO_FAST: Final = "451 4.7.1 Too much mail at once; try again in a minute"
+TOO_MANY_CONNECTIONS: Final = b"421 4.3.2 Too many connections; try again shortly\r\n"
+COMMANDS_MAX: Final = 1000
+"""Of one kind in one connection; more is no conversation."""
+OUR_FAULT: Final = "451 4.3.0 Not taken, by a fault of ours; try again shortly"
+
+
+@dataclass(slots=True)
+class Limits:
+    """Who is connected, and how much mail each host has handed over in this minute."""
+
+    settings: Settings
+    connected: Counter[str] = field(default_factory=Counter)
+    _taken: Counter[str] = field(default_factory=Counter)
+    _minute: int = -1
+
+    def admit(self, host: str) -> bool:
+        """Count a connection in, unless there are too many of all or of this host's."""
+        if (
+            self.connected.total() >= self.settings.mail_connections_max
+            or self.connected[host] >= self.settings.mail_connections_per_host_max
+        ):
+            return False
+        self.connected[host] += 1
+        return True
+
+    def leave(self, host: str) -> None:
+        """Count a connection out."""
+        self.connected[host] -= 1
+        self.connected += Counter()  # forgets who is at zero
+
+    def may_hand_over(self, host: str, seconds: float) -> bool:
+        """Count a mail, unless the host has handed over too many in this minute."""
+        minute = int(seconds // 60)
+        if minute != self._minute:
+            self._minute = minute
+            self._taken.clear()
+        self._taken[host] += 1
+        return self._taken[host] <= self.settings.mail_per_minute_max
+
+
+@dataclass(slots=True)
+class Door:
+    """What aiosmtpd asks at each step of a conversation."""
+
+    service: Service
+    limits: Limits
+
+    async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
+        self, _server: SMTP, session: Session, _: Envelope, name: str, said: list[str]
+    ) -> list[str]:
+        """Greet, without the AUTH that aiosmtpd offers: nobody logs in here."""
+        session.host_name = name
+        return [line for line in said if not line.startswith("250-AUTH")]
+
+    async def handle_RCPT(  # noqa: N802 - aiosmtpd's names
+        self, server: SMTP, _: Session, envelope: Envelope, address: str, _options: list[str]
+    ) -> str:
+        """Accept the brands' own addresses alone, so that nothing is relayed."""
+        if not is_ours(self.service, address):
+            return NOT_OURS
+        # LMTP answers for each recipient; one at a time makes that one answer.
+        most = 1 if isinstance(server, LMTP) else self.service.settings.mail_recipients_max
+        if len(envelope.rcpt_tos) >= most:
+            return TOO_MANY_RECIPIENTS
+        envelope.rcpt_tos.append(address)
+        return "250 2.1.5 Ok"
+
+    async def handle_DATA(  # noqa: N802 - aiosmtpd's names
+        self, _: SMTP, session: Session, envelope: Envelope
+    ) -> str:
+        """Take the mail for each of its recipients; all of it is durable when 250 is said."""
+        host = session.peer[0] if session.peer else ""
+        if not self.limits.may_hand_over(host, asyncio.get_running_loop().time()):
+            return TOO_FAST
+        raw = envelope.content if isinstance(envelope.content, bytes) else b""
+        async with asyncio.timeout(self.service.settings.request_timeout_seconds):
+            for recipient in envelope.rcpt_tos:
+                await take(self.service, Arrived(raw, recipient, host))
+        return TAKEN
+
+    async def handle_exception(self, error: Exception) -> str:
+        """Turn a fault into a 4xx; its text may repeat the mail and is not logged."""
+        log.warning("mail_not_taken", kind=type(error).__name__)
+        metrics.MAILS.labels("fault").inc()
+        return OUR_FAULT
+
+
+class _Smtp(SMTP):
+    """What we add to aiosmtpd's conversation: a limit of connections."""
+
+    # A line may be far longer than RFC 5321 lets it: many programs write such mail, and an opt-out
+    # is not refused for that. The whole of it is bounded anyway.
+    line_length_limit = 256 << 10
+
+    def __init__(self, door: Door, tls: ssl.SSLContext | None) -> None:
+        settings = door.service.settings
+        super().__init__(
+            door,
+            data_size_limit=settings.mail_bytes_max,
+            enable_SMTPUTF8=True,
+            hostname=urlsplit(settings.origin).hostname,
+            ident="prefsvc",
+            tls_context=tls,
+            timeout=settings.mail_timeout_seconds,
+            command_call_limit=COMMANDS_MAX,
+            loop=asyncio.get_running_loop(),
+        )
+        self.limits = door.limits
+        self.host: str | None = None
+
+    @override
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        if self.host is None:  # after STARTTLS it is made a second time
+            host = str((transport.get_extra_info("peername") or ("",))[0])
+            if not self.limits.admit(host):
+                cast("asyncio.WriteTransport", transport).write(TOO_MANY_CONNECTIONS)
+                transport.close()
+                return
+            self.host = host
+        super().connection_made(transport)
+
+    @override
+    def data_received(self, data: bytes) -> None:
+        if self.host is not None:
+            super().data_received(data)
+
+    @override
+    def eof_received(self) -> bool | None:
+        return super().eof_received() if self.host is not None else None
+
+    @override
+    def connection_lost(self, error: Exception | None) -> None:
+        if self.host is not None:
+            self.limits.leave(self.host)
+            super().connection_lost(error)
+
+
+class _Lmtp(_Smtp, LMTP):
+    """The same for a mail server that hands over by LMTP."""
+
+
+@asynccontextmanager
+async def listening(service: Service) -> AsyncIterator[int | None]:
+    """Take mail for the block, if a port is set; yield the port."""
+    settings = service.settings
+    if settings.mail_listen_port is None:
+        yield None
+        return
+    door = Door(service, Limits(settings))
+    tls = _tls(settings)
+    kind = _Lmtp if settings.mail_listen_protocol == "lmtp" else _Smtp
+    server = await _server(settings, lambda: kind(door, tls))
+    async with server:
+        port = int(server.sockets[0].getsockname()[1])
+        log.info("taking_mail", protocol=settings.mail_listen_protocol, port=port)
+        yield port
+
+
+async def _server(settings: Settings, protocol: Callable[[], SMTP]) -> asyncio.Server:
+    host, port = settings.mail_listen_host, settings.mail_listen_port
+    try:
+        return await asyncio.get_running_loop().create_server(protocol, host, port)
+    except OSError as error:
+        raise AddressInUse(
+            f"Cannot take mail on {host}:{port} ({error.strerror}). Stop what listens there, or "
+            "set PREFSVC_MAIL_LISTEN_HOST and PREFSVC_MAIL_LISTEN_PORT."
+        ) from error
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what STARTTLS is offered with; None where no certificate is set."""
+    if settings.mail_tls_certificate is None:
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.mail_tls_certificate, settings.mail_tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise SecretUnreadable(
+            "The certificate for mail cannot be read; PREFSVC_MAIL_TLS_CERTIFICATE and "
+            "PREFSVC_MAIL_TLS_KEY name two PEM files."
+        ) from error
+    return context

@@ -1,0 +1,210 @@
+"""What comes of a mail, whichever way it arrived: an opt-out, a complaint, a bounce, a doubt.
+
+It is durable when `take` returns; whatever it raises lets the sender try again. A mail that comes
+twice is known by its digest and changes nothing the second time. Who wrote cannot be sure, for a
+sender is easily forged: the safe error is to suppress (RULES E-34), and the evidence says how sure
+it was.
+"""
+
+import asyncio
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import structlog
+
+from prefsvc import metrics
+from prefsvc.address import Address
+from prefsvc.brands import AppliedBrand
+from prefsvc.doors import Service
+from prefsvc.errors import InvalidAddress, InvalidToken
+from prefsvc.evidence import Evidence
+from prefsvc.following import follow
+from prefsvc.intent import Decision
+from prefsvc.mail.addresses import tokens_of
+from prefsvc.mail.message import parse
+from prefsvc.mail.reading import Outcome, Reading, read
+from prefsvc.mail.reply import own_words
+from prefsvc.opt_outs import Act
+from prefsvc.recipients import Recipient
+from prefsvc.reviews import Doubt
+from prefsvc.suppression import Reason, Scope
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A mail as it was handed over for one recipient; `host` is who handed it over."""
+
+    raw: bytes = field(repr=False)
+    recipient: str = field(repr=False)
+    host: str
+
+    @property
+    def digest(self) -> str:
+        """Return what names this mail: the same when it is handed over again."""
+        return hashlib.sha256(self.raw).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What was read, and the person's own words, for whoever has to look at them."""
+
+    reading: Reading
+    subject: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Meaning:
+    """What an outcome is in the register."""
+
+    reason: Reason
+    source: str
+    scope: Scope
+
+
+_MEANINGS: Final[dict[Outcome, _Meaning]] = {
+    "opt_out": _Meaning("opt_out", "mail_reply", Scope("channel")),
+    "complaint": _Meaning("complaint", "complaint", Scope("brand")),  # E-40: all of its lists
+    "undeliverable": _Meaning("undeliverable", "bounce", Scope("channel")),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """Somebody whom a mail is about, and what it says about them."""
+
+    brand: AppliedBrand
+    recipient: Recipient
+    scope: Scope
+    by: str
+    """What names them: our own token, which nobody can forge, or an address in the mail."""
+
+
+def is_ours(service: Service, address: str) -> bool:
+    """Say whether mail to this address is for one of the brands: by its token, or its domain."""
+    return brand_at(service, address) is not None or any(
+        any(service.book.keyring.candidates(token)) for token in tokens_of([address])
+    )
+
+
+def brand_at(service: Service, address: str) -> AppliedBrand | None:
+    """Return the brand whose domain an address is at."""
+    return service.book.by_domain.get(address.rpartition("@")[2].lower().rstrip("."))
+
+
+async def take(service: Service, arrived: Arrived, brand: AppliedBrand | None = None) -> Reading:
+    """Read a mail and record what it says; `brand` is whose it is, where its door knows."""
+    brand = brand or brand_at(service, arrived.recipient)
+    async with service.mails:
+        # In a thread, for a large mail takes a while, and clicks do not wait for it.
+        found = await asyncio.to_thread(_read, service, arrived, brand)
+    reading = found.reading
+    named = await _named(service, brand, reading)
+    doubtful = [one for one in named if reading.outcome == "ask" or one.by == "words"]
+    if acts := [_act(arrived, found, one) for one in named if one not in doubtful]:
+        await service.record(acts)
+    for one in doubtful:
+        await service.ask(_doubt(arrived, found, one))
+    metrics.MAILS.labels(reading.outcome).inc()
+    log.info("mail", outcome=reading.outcome, why=reading.why, named=len(named))
+    return reading
+
+
+def _read(service: Service, arrived: Arrived, brand: AppliedBrand | None) -> _Read:
+    reading = read(
+        arrived.raw,
+        recipients=(arrived.recipient,),
+        mailboxes=brand.brand.mail.unsubscribe if brand else (),
+        keyring=service.book.keyring,
+    )
+    if reading.outcome not in {"opt_out", "ask"}:
+        return _Read(reading, "", "")  # what a program wrote is nobody's words
+    message = parse(arrived.raw)
+    return _Read(reading, message.words("subject"), own_words(message))
+
+
+async def _named(
+    service: Service, brand: AppliedBrand | None, reading: Reading
+) -> Sequence[_Named]:
+    """Find everybody whom the mail is about, each once."""
+    if reading.outcome == "ignored":
+        return []
+    meaning = _MEANINGS.get(reading.outcome, _MEANINGS["opt_out"])
+    if by_token := await _named_by_token(service, reading, meaning):
+        return [by_token]
+    if brand is None:  # a token without its row, at a domain of nobody's
+        return []
+    # Whom the person's words name besides, somebody looks at; a report's names are all its own.
+    others = "report" if reading.outcome == "undeliverable" else "words"
+    return [
+        _Named(brand, recipient, meaning.scope, "sender" if text == reading.address else others)
+        for text in dict.fromkeys(filter(None, [reading.address, *reading.others]))
+        if (recipient := _recipient(service, text))
+    ]
+
+
+async def _named_by_token(service: Service, reading: Reading, meaning: _Meaning) -> _Named | None:
+    for token in reading.tokens:
+        try:
+            followed = await follow(service, token)
+        except InvalidToken:
+            continue  # authentic, but the row it names is gone
+        is_opt_out = meaning.reason == "opt_out"
+        scope = followed.scope if is_opt_out else meaning.scope
+        return _Named(followed.brand, followed.recipient, scope, "token")
+    return None
+
+
+def _recipient(service: Service, text: str) -> Recipient | None:
+    try:
+        return Recipient.of(Address.for_opt_out("email", text), service.vault)
+    except InvalidAddress:
+        return None
+
+
+def _act(arrived: Arrived, found: _Read, named: _Named) -> Act:
+    meaning = _MEANINGS[found.reading.outcome]
+    return Act(
+        named.brand,
+        named.recipient,
+        named.scope,
+        "mailbox" if named.by == "token" and meaning.reason == "opt_out" else meaning.source,
+        _evidence(arrived, found, named),
+        reason=meaning.reason,
+        idempotency_key=f"mail:{arrived.digest}:{found.reading.outcome}",
+    )
+
+
+def _doubt(arrived: Arrived, found: _Read, named: _Named) -> Doubt:
+    reading = found.reading
+    return Doubt(
+        named.brand,
+        named.recipient,
+        f"mail:{arrived.digest}",
+        Decision("ask", reading.rule or reading.why, reading.scope),
+        _evidence(arrived, found, named),
+        named.scope,
+    )
+
+
+def _evidence(arrived: Arrived, found: _Read, named: _Named) -> Evidence:
+    """Return what proves it: the words, and how they came and were read.
+
+    The address is not in it: it is kept once, where erasure finds it. Neither are tokens.
+    """
+    reading = found.reading
+    return {
+        "mail_sha256": arrived.digest,
+        "handed_over_by": arrived.host,
+        "why": reading.why,
+        "rule": reading.rule,
+        "subject": found.subject or None,
+        "words": found.words or None,
+        "named_by": named.by,
+        # E-34: only our own token proves that it is about whom it names.
+        "authenticated": named.by == "token",
+    }

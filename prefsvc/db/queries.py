@@ -855,15 +855,21 @@ from (
     select 1 as one
     from twilio_consent
     where brand_id = $1 and is_fresh = $2 and state = 'pending'
-    limit $3
+        and target = any($3::text[])
+    limit $4
 ) as counted"""
 
 
 async def pending_consent_count(
-    conn: Connection, *, brand_id: int, is_fresh: bool, at_most: int
+    conn: Connection, *, brand_id: int, is_fresh: bool, targets: list[str], at_most: int
 ) -> int:
-    """Count what waits in a lane of a brand, up to a number."""
-    value: int = only(await conn.fetchrow(_PENDING_CONSENT_COUNT, brand_id, is_fresh, at_most))[0]
+    """Count what waits in a lane of a brand at these targets, up to a number.
+
+    What waits at one that is told no more takes no room: nobody will ever make any.
+    """
+    value: int = only(
+        await conn.fetchrow(_PENDING_CONSENT_COUNT, brand_id, is_fresh, targets, at_most)
+    )[0]
     return value
 
 

@@ -77,12 +77,14 @@ on conflict (brand_id, target, address_key) do update set
     error = null
 
 -- name: pending_consent_count :value
--- Count what waits in a lane of a brand, up to a number.
+-- Count what waits in a lane of a brand at these targets, up to a number. What waits at one that is
+-- told no more takes no room: nobody will ever make any.
 select count(*) as consent_count
 from (
     select 1 as one
     from twilio_consent
     where brand_id = :brand_id and is_fresh = :is_fresh and state = 'pending'
+        and target = any(:targets::text[])
     limit :at_most
 ) as counted
 

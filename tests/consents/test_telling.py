@@ -381,12 +381,31 @@ async def test_a_long_history_is_read_in_pieces_and_waits_in_the_ledger(telling)
 
 
 async def test_the_numbers_can_be_left_to_the_services(telling):
+    await _leave_the_numbers_out(telling)
+    await telling.stops(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == {SERVICE: ["opt-out"], NUMBER: []}
+
+
+async def _leave_the_numbers_out(telling):
     pool = telling.service.database.pool
     await pool.execute(
         "update brand set definition = jsonb_set(definition, '{sms,twilio_numbers}', 'false'),"
         " applied_at = now() where slug = 'acme'"
     )
     await telling.service.refresh_book()
+
+
+async def test_what_waits_at_a_target_that_is_told_no_more_takes_no_room(telling):
+    """Leaving the numbers out is the way out of a long backlog: it must not end the telling."""
+    telling.service.settings = telling.service.settings.model_copy(update={"twilio_backlog_max": 4})
+    await telling.see()
+    telling.twilio.answers = [503]
+    await telling.stops(*(phone(number) for number in range(130, 134)))
+    await telling.round()
+    # All the lane's room is taken by rows of the number.
+    await telling.service.database.pool.execute("update twilio_consent set target = $1", NUMBER)
+    await _leave_the_numbers_out(telling)
     await telling.stops(ANNS_PHONE)
     await telling.until_quiet()
     assert statuses(telling) == {SERVICE: ["opt-out"], NUMBER: []}

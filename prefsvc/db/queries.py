@@ -732,7 +732,7 @@ _CONSENT_CHANGES = """\
 select address_key, deadline_at as "deadline_at?"
 from preference_event
 where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
-    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint')
+    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint', 'alias')
     and case
         when $5 then effect <> 'none' and source <> 'import'
         else effect = 'added' and (position <= $6 or source = 'import')
@@ -1028,7 +1028,7 @@ left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.bucket = $1 and s.brand_id = $2
     and s.address_key = any($3::bytea[])
     and s.channel = 'sms' and s.active
-    and s.scope in ('channel', 'brand') and s.reason in ('opt_out', 'complaint')"""
+    and s.scope in ('channel', 'brand') and s.reason in ('opt_out', 'complaint', 'alias')"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1044,7 +1044,7 @@ class ConsentOptOutsRow:
 async def consent_opt_outs(
     conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes]
 ) -> list[ConsentOptOutsRow]:
-    """Read what keeps these addresses of one brand and bucket from being texted at all, with the number."""
+    """Read what people said that keeps these addresses of one brand and bucket from being texted at all, of this spelling of the number or another, with the number."""
     return [
         ConsentOptOutsRow(*row)
         for row in await conn.fetch(_CONSENT_OPT_OUTS, bucket, brand_id, address_keys)
@@ -1059,7 +1059,7 @@ left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.bucket = $1 and e.brand_id = $2
     and e.address_key = any($3::bytea[])
     and e.channel = 'sms' and e.effect = 'lifted'
-    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint')
+    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint', 'alias')
 order by e.position"""
 
 

@@ -43,7 +43,7 @@ where brand_id = :brand_id and target = :target
 select address_key, deadline_at as "deadline_at?"
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and position > :after and position <= :upto
-    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint')
+    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint', 'alias')
     and case
         when :is_fresh then effect <> 'none' and source <> 'import'
         else effect = 'added' and (position <= :origin or source = 'import')
@@ -148,7 +148,8 @@ where correlation_id = any(array(
 returning brand_id, target, address_key, is_fresh, correlation_id, attempt_count
 
 -- name: consent_opt_outs :many
--- Read what keeps these addresses of one brand and bucket from being texted at all, with the number.
+-- Read what people said that keeps these addresses of one brand and bucket from being texted at all,
+-- of this spelling of the number or another, with the number.
 select s.address_key, s.said_at, e.source as "source?", a.canonical as "canonical?"
 from suppression as s
 left join preference_event as e on e.bucket = s.bucket and e.event_id = s.event_id
@@ -156,7 +157,7 @@ left join address as a on a.bucket = s.bucket and a.address_key = s.address_key
 where s.bucket = :bucket and s.brand_id = :brand_id
     and s.address_key = any(:address_keys::bytea[])
     and s.channel = 'sms' and s.active
-    and s.scope in ('channel', 'brand') and s.reason in ('opt_out', 'complaint')
+    and s.scope in ('channel', 'brand') and s.reason in ('opt_out', 'complaint', 'alias')
 
 -- name: consent_lifts :many
 -- Read by which words these addresses' opt-outs from all texts were lifted, with the number.
@@ -167,7 +168,7 @@ left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.bucket = :bucket and e.brand_id = :brand_id
     and e.address_key = any(:address_keys::bytea[])
     and e.channel = 'sms' and e.effect = 'lifted'
-    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint')
+    and e.scope in ('channel', 'brand') and e.reason in ('opt_out', 'complaint', 'alias')
 order by e.position
 
 -- name: lock_claimed_consents :many

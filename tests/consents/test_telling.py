@@ -14,6 +14,8 @@ from tests.support.cast import ANN, ANNS_PHONE
 from tests.support.lists import sha256
 from tests.support.register import act, record, withdraw
 
+MEXICAN, OTHERWISE = "+5215555550123", "+525555550123"
+
 
 def statuses(telling, contact=ANNS_PHONE):
     """Return what was told of a number at each target, in order."""
@@ -181,6 +183,52 @@ async def test_while_anything_else_stands_nobody_is_opted_in(telling):
     await telling.starts(ANNS_PHONE, reason="complaint")
     await telling.until_quiet()
     assert statuses(telling) == at_both("opt-out", "opt-in")
+
+
+async def test_a_start_of_somebody_who_came_back_long_ago_opts_nobody_in(telling):
+    await telling.stops(ANNS_PHONE)
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.see()
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.until_quiet()
+    assert telling.twilio.items == []
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_stop_is_told_of_the_other_spelling_of_its_number_too(telling, is_seen):
+    """Twilio's list is of numbers as they are written, and whoever texts may have either."""
+    if is_seen:
+        await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.until_quiet()
+    assert statuses(telling, MEXICAN) == statuses(telling, OTHERWISE) == at_both("opt-out")
+
+
+async def test_an_opt_in_takes_back_what_was_told_of_the_other_spelling(telling):
+    """Or a text to it would be refused, and the refusal be taken for a new opt-out (S-27)."""
+    await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(MEXICAN)
+    await telling.until_quiet()
+    assert statuses(telling, MEXICAN) == at_both("opt-out", "opt-in")
+    assert statuses(telling, OTHERWISE) == at_both("opt-out", "opt-in")
+
+
+async def test_a_start_in_one_spelling_opens_nothing_that_was_said_in_the_other(telling):
+    await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.stops(OTHERWISE)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(MEXICAN)
+    await telling.until_quiet()
+    for spelling in (MEXICAN, OTHERWISE):
+        told = statuses(telling, spelling)
+        assert all({*words} == {"opt-out"} for words in told.values())
 
 
 @pytest.mark.parametrize("source", ["sms_reply", "import", "form", "purchase"])

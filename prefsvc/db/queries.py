@@ -729,15 +729,26 @@ async def set_twilio_target(
 
 
 _CONSENT_CHANGES = """\
-select address_key, deadline_at as "deadline_at?"
-from preference_event
-where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
-    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint', 'alias')
+select e.address_key, e.deadline_at as "deadline_at?"
+from preference_event as e
+where e.bucket = $1 and e.brand_id = $2
+    and e.position > $3 and e.position <= $4
+    and e.channel = 'sms' and e.scope in ('channel', 'brand')
+    and e.reason in ('opt_out', 'complaint', 'alias')
     and case
-        when $5 then effect <> 'none' and source <> 'import'
-        else effect = 'added' and (position <= $6 or source = 'import')
+        when $5 then e.source <> 'import' and (e.effect <> 'none' or (
+            e.act = 'opt_in' and e.source = 'sms_reply' and exists (
+                select 1
+                from suppression as s
+                where s.bucket = e.bucket and s.brand_id = e.brand_id
+                    and s.address_key = e.address_key and s.channel = e.channel and s.active
+                    and s.scope in ('channel', 'brand')
+                    and s.reason in ('opt_out', 'complaint', 'alias')
+            )
+        ))
+        else e.effect = 'added' and (e.position <= $6 or e.source = 'import')
     end
-order by position"""
+order by e.position"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -758,7 +769,10 @@ async def consent_changes(
     is_fresh: bool,
     origin: int,
 ) -> list[ConsentChangesRow]:
-    """Read whose standing changed among these positions: in the fresh lane, whatever was not imported; in the other, opt-outs that were imported or recorded before the target was first seen."""
+    """Read whose standing changed among these positions: in the fresh lane, whatever was not imported; in the other, opt-outs that were imported or recorded before the target was first seen.
+
+    And in the fresh lane, who texted START while something stands that it does not lift: Twilio lifted its own.
+    """
     return [
         ConsentChangesRow(*row)
         for row in await conn.fetch(

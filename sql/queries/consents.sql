@@ -39,16 +39,28 @@ where brand_id = :brand_id and target = :target
 
 -- name: consent_changes :many
 -- Read whose standing changed among these positions: in the fresh lane, whatever was not imported;
--- in the other, opt-outs that were imported or recorded before the target was first seen.
-select address_key, deadline_at as "deadline_at?"
-from preference_event
-where bucket = :bucket and brand_id = :brand_id and position > :after and position <= :upto
-    and channel = 'sms' and scope in ('channel', 'brand') and reason in ('opt_out', 'complaint', 'alias')
+-- in the other, opt-outs that were imported or recorded before the target was first seen. And in the
+-- fresh lane, who texted START while something stands that it does not lift: Twilio lifted its own.
+select e.address_key, e.deadline_at as "deadline_at?"
+from preference_event as e
+where e.bucket = :bucket and e.brand_id = :brand_id
+    and e.position > :after and e.position <= :upto
+    and e.channel = 'sms' and e.scope in ('channel', 'brand')
+    and e.reason in ('opt_out', 'complaint', 'alias')
     and case
-        when :is_fresh then effect <> 'none' and source <> 'import'
-        else effect = 'added' and (position <= :origin or source = 'import')
+        when :is_fresh then e.source <> 'import' and (e.effect <> 'none' or (
+            e.act = 'opt_in' and e.source = 'sms_reply' and exists (
+                select 1
+                from suppression as s
+                where s.bucket = e.bucket and s.brand_id = e.brand_id
+                    and s.address_key = e.address_key and s.channel = e.channel and s.active
+                    and s.scope in ('channel', 'brand')
+                    and s.reason in ('opt_out', 'complaint', 'alias')
+            )
+        ))
+        else e.effect = 'added' and (e.position <= :origin or e.source = 'import')
     end
-order by position
+order by e.position
 
 -- name: put_consents :execute
 -- Note that something must be told about addresses at a target. What was to be told of one already

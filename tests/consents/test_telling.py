@@ -185,6 +185,18 @@ async def test_while_anything_else_stands_nobody_is_opted_in(telling):
     assert statuses(telling) == at_both("opt-out", "opt-in")
 
 
+@pytest.mark.parametrize("more", [{"scope": Scope("brand")}, {"reason": "complaint"}])
+async def test_a_start_that_lifts_nothing_is_answered_with_the_opt_out_that_stands(telling, more):
+    """Twilio heard the START, too, and took its own block away."""
+    await telling.see()
+    await telling.stops(ANNS_PHONE, **more)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-out", "opt-out")
+
+
 async def test_a_start_of_somebody_who_came_back_long_ago_opts_nobody_in(telling):
     await telling.stops(ANNS_PHONE)
     telling.clock.move(minutes=5)

@@ -1256,7 +1256,10 @@ select target,
     ) as "fresh_deadline_at?",
     min(deadline_at) filter (
         where state = 'pending' and not is_fresh and deadline_at > created_at
-    ) as "backfill_deadline_at?"
+    ) as "backfill_deadline_at?",
+    max(next_attempt_at) filter (where state = 'pending' and is_fresh) as "fresh_put_off_until?",
+    max(next_attempt_at) filter (where state = 'pending' and not is_fresh)
+        as "backfill_put_off_until?"
 from twilio_consent
 where brand_id = $1
 group by target"""
@@ -1273,6 +1276,8 @@ class ConsentBacklogRow:
     oldest_at: datetime | None
     fresh_deadline_at: datetime | None
     backfill_deadline_at: datetime | None
+    fresh_put_off_until: datetime | None
+    backfill_put_off_until: datetime | None
 
 
 async def consent_backlog(conn: Connection, *, brand_id: int) -> list[ConsentBacklogRow]:

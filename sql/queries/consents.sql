@@ -255,7 +255,10 @@ select target,
     ) as "fresh_deadline_at?",
     min(deadline_at) filter (
         where state = 'pending' and not is_fresh and deadline_at > created_at
-    ) as "backfill_deadline_at?"
+    ) as "backfill_deadline_at?",
+    max(next_attempt_at) filter (where state = 'pending' and is_fresh) as "fresh_put_off_until?",
+    max(next_attempt_at) filter (where state = 'pending' and not is_fresh)
+        as "backfill_put_off_until?"
 from twilio_consent
 where brand_id = :brand_id
 group by target

@@ -28,6 +28,8 @@ class Waiting:
     position_count: int = 0
     next_deadline_at: datetime | None = None
     """Among the rows, and only where it could still be kept when the row was made."""
+    put_off_until: datetime | None = None
+    """Before when the last of the rows is not told, for Twilio did not take it."""
 
     @property
     def count(self) -> int:
@@ -151,12 +153,19 @@ async def _of_account(
     return AccountBacklog(
         account,
         targets,
-        pace.estimate(begins_at, fresh.count, seconds, fresh.next_deadline_at),
-        # What is fresh goes before it.
-        pace.estimate(begins_at, fresh.count + backfill.count, seconds, backfill.next_deadline_at)
-        if backfill.count
-        else None,
+        _estimate(begins_at, seconds, fresh),
+        _estimate(begins_at, seconds, backfill, before=fresh.count),
     )
+
+
+def _estimate(
+    begins_at: datetime, seconds: float, waiting: Waiting, *, before: int = 0
+) -> Estimate | None:
+    """Estimate when a lane is through, before which so many items of another go."""
+    if not waiting.count:
+        return None
+    count = before + waiting.count
+    return pace.estimate(begins_at, count, seconds, waiting.next_deadline_at, waiting.put_off_until)
 
 
 async def _targets(tx: Tx, brand: AppliedBrand) -> list[TargetBacklog]:
@@ -184,8 +193,8 @@ def _target(
         return TargetBacklog(name, Waiting(0, fresh), Waiting(0, backfill))
     return TargetBacklog(
         name,
-        Waiting(row.fresh_count, fresh, row.fresh_deadline_at),
-        Waiting(row.backfill_count, backfill, row.backfill_deadline_at),
+        Waiting(row.fresh_count, fresh, row.fresh_deadline_at, row.fresh_put_off_until),
+        Waiting(row.backfill_count, backfill, row.backfill_deadline_at, row.backfill_put_off_until),
         row.failed_count,
         row.oldest_at,
     )
@@ -198,10 +207,12 @@ def _between(place: Cursor, end: Cursor) -> int:
 def _together(every: Iterable[Waiting]) -> Waiting:
     found = list(every)
     deadlines = [one.next_deadline_at for one in found if one.next_deadline_at]
+    put_off = [one.put_off_until for one in found if one.put_off_until]
     return Waiting(
         sum(one.row_count for one in found),
         sum(one.position_count for one in found),
         min(deadlines, default=None),
+        max(put_off, default=None),
     )
 
 

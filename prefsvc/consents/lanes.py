@@ -137,7 +137,11 @@ async def _room(tx: Tx, settings: Settings, target: Target, *, is_fresh: bool) -
     """Return how many positions may be read: each may become a row."""
     brand_id, most = target.brand.brand_id, settings.twilio_backlog_max
     waiting = await queries.pending_consent_count(
-        tx.conn, brand_id=brand_id, is_fresh=is_fresh, at_most=most
+        tx.conn,
+        brand_id=brand_id,
+        is_fresh=is_fresh,
+        targets=list(target.brand.brand.twilio_targets),
+        at_most=most,
     )
     room = min(most - waiting, settings.twilio_positions_max)
     if is_fresh:

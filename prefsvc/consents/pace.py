@@ -37,14 +37,20 @@ class Estimate:
 
 
 def estimate(
-    begins_at: datetime, item_count: int, request_seconds: float, deadline_at: datetime | None
+    begins_at: datetime,
+    item_count: int,
+    request_seconds: float,
+    deadline_at: datetime | None,
+    put_off_until: datetime | None = None,
 ) -> Estimate | None:
     """Estimate when items that are told from a moment on will be through; None without any.
 
-    Which of them bears the deadline is not asked: it may well be told before the last.
+    Which of them bears the deadline is not asked: it may well be told before the last. None is told
+    before the moment that it was put off until.
     """
     if item_count == 0:
         return None
     requests = -(-item_count // ITEMS_MAX)
-    through_at = begins_at + timedelta(seconds=requests * request_seconds)
+    at_that_pace = begins_at + timedelta(seconds=requests * request_seconds)
+    through_at = max(at_that_pace, put_off_until or at_that_pace)
     return Estimate(through_at, deadline_at is not None and through_at > deadline_at)

@@ -2,7 +2,8 @@
 
 An opt-in overrides a STOP that Twilio heard itself. So one is told only where an opt-out was lifted
 by the person's own later word, never of what was imported, and never of a number that merely has no
-opt-out (RULES S-30).
+opt-out (RULES S-30). What was said of one spelling of a number is told of the other, too, and taken
+back there with it: a text that Twilio refused would be read as a new opt-out.
 """
 
 from collections.abc import Sequence

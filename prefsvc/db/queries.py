@@ -729,16 +729,26 @@ async def set_twilio_target(
 
 
 _CONSENT_CHANGES = """\
-select address_key, deadline_at as "deadline_at?"
-from preference_event
-where bucket = $1 and brand_id = $2 and position > $3 and position <= $4
-    and channel = 'sms' and scope in ('channel', 'brand')
-    and reason in ('opt_out', 'complaint', 'alias')
+select e.address_key, e.deadline_at as "deadline_at?"
+from preference_event as e
+where e.bucket = $1 and e.brand_id = $2
+    and e.position > $3 and e.position <= $4
+    and e.channel = 'sms' and e.scope in ('channel', 'brand')
+    and e.reason in ('opt_out', 'complaint', 'alias')
     and case
-        when $5 then effect <> 'none' and source <> 'import'
-        else effect = 'added' and (position <= $6 or source = 'import')
+        when $5 then e.source <> 'import' and (e.effect <> 'none' or (
+            e.act = 'opt_in' and e.source in ('sms_reply', 'sms_reply_unordered') and exists (
+                select 1
+                from suppression as s
+                where s.bucket = e.bucket and s.brand_id = e.brand_id
+                    and s.address_key = e.address_key and s.channel = e.channel and s.active
+                    and s.scope in ('channel', 'brand')
+                    and s.reason in ('opt_out', 'complaint', 'alias')
+            )
+        ))
+        else e.effect = 'added' and (e.position <= $6 or e.source = 'import')
     end
-order by position"""
+order by e.position"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -759,7 +769,10 @@ async def consent_changes(
     is_fresh: bool,
     origin: int,
 ) -> list[ConsentChangesRow]:
-    """Read whose standing changed among these positions: in the fresh lane, whatever was not imported; in the other, opt-outs that were imported or recorded before the target was first seen."""
+    """Read whose standing changed among these positions: in the fresh lane, whatever was not imported; in the other, opt-outs that were imported or recorded before the target was first seen.
+
+    And in the fresh lane, who texted START while something stands that it does not lift: Twilio lifted its own.
+    """
     return [
         ConsentChangesRow(*row)
         for row in await conn.fetch(
@@ -856,15 +869,21 @@ from (
     select 1 as one
     from twilio_consent
     where brand_id = $1 and is_fresh = $2 and state = 'pending'
-    limit $3
+        and target = any($3::text[])
+    limit $4
 ) as counted"""
 
 
 async def pending_consent_count(
-    conn: Connection, *, brand_id: int, is_fresh: bool, at_most: int
+    conn: Connection, *, brand_id: int, is_fresh: bool, targets: list[str], at_most: int
 ) -> int:
-    """Count what waits in a lane of a brand, up to a number."""
-    value: int = only(await conn.fetchrow(_PENDING_CONSENT_COUNT, brand_id, is_fresh, at_most))[0]
+    """Count what waits in a lane of a brand at these targets, up to a number.
+
+    What waits at one that is told no more takes no room: nobody will ever make any.
+    """
+    value: int = only(
+        await conn.fetchrow(_PENDING_CONSENT_COUNT, brand_id, is_fresh, targets, at_most)
+    )[0]
     return value
 
 
@@ -1239,7 +1258,10 @@ select target,
     ) as "fresh_deadline_at?",
     min(deadline_at) filter (
         where state = 'pending' and not is_fresh and deadline_at > created_at
-    ) as "backfill_deadline_at?"
+    ) as "backfill_deadline_at?",
+    max(next_attempt_at) filter (where state = 'pending' and is_fresh) as "fresh_put_off_until?",
+    max(next_attempt_at) filter (where state = 'pending' and not is_fresh)
+        as "backfill_put_off_until?"
 from twilio_consent
 where brand_id = $1
 group by target"""
@@ -1256,6 +1278,8 @@ class ConsentBacklogRow:
     oldest_at: datetime | None
     fresh_deadline_at: datetime | None
     backfill_deadline_at: datetime | None
+    fresh_put_off_until: datetime | None
+    backfill_put_off_until: datetime | None
 
 
 async def consent_backlog(conn: Connection, *, brand_id: int) -> list[ConsentBacklogRow]:

@@ -39,17 +39,28 @@ where brand_id = :brand_id and target = :target
 
 -- name: consent_changes :many
 -- Read whose standing changed among these positions: in the fresh lane, whatever was not imported;
--- in the other, opt-outs that were imported or recorded before the target was first seen.
-select address_key, deadline_at as "deadline_at?"
-from preference_event
-where bucket = :bucket and brand_id = :brand_id and position > :after and position <= :upto
-    and channel = 'sms' and scope in ('channel', 'brand')
-    and reason in ('opt_out', 'complaint', 'alias')
+-- in the other, opt-outs that were imported or recorded before the target was first seen. And in the
+-- fresh lane, who texted START while something stands that it does not lift: Twilio lifted its own.
+select e.address_key, e.deadline_at as "deadline_at?"
+from preference_event as e
+where e.bucket = :bucket and e.brand_id = :brand_id
+    and e.position > :after and e.position <= :upto
+    and e.channel = 'sms' and e.scope in ('channel', 'brand')
+    and e.reason in ('opt_out', 'complaint', 'alias')
     and case
-        when :is_fresh then effect <> 'none' and source <> 'import'
-        else effect = 'added' and (position <= :origin or source = 'import')
+        when :is_fresh then e.source <> 'import' and (e.effect <> 'none' or (
+            e.act = 'opt_in' and e.source in ('sms_reply', 'sms_reply_unordered') and exists (
+                select 1
+                from suppression as s
+                where s.bucket = e.bucket and s.brand_id = e.brand_id
+                    and s.address_key = e.address_key and s.channel = e.channel and s.active
+                    and s.scope in ('channel', 'brand')
+                    and s.reason in ('opt_out', 'complaint', 'alias')
+            )
+        ))
+        else e.effect = 'added' and (e.position <= :origin or e.source = 'import')
     end
-order by position
+order by e.position
 
 -- name: put_consents :execute
 -- Note that something must be told about addresses at a target. What was to be told of one already
@@ -78,12 +89,14 @@ on conflict (brand_id, target, address_key) do update set
     error = null
 
 -- name: pending_consent_count :value
--- Count what waits in a lane of a brand, up to a number.
+-- Count what waits in a lane of a brand at these targets, up to a number. What waits at one that is
+-- told no more takes no room: nobody will ever make any.
 select count(*) as consent_count
 from (
     select 1 as one
     from twilio_consent
     where brand_id = :brand_id and is_fresh = :is_fresh and state = 'pending'
+        and target = any(:targets::text[])
     limit :at_most
 ) as counted
 
@@ -243,7 +256,10 @@ select target,
     ) as "fresh_deadline_at?",
     min(deadline_at) filter (
         where state = 'pending' and not is_fresh and deadline_at > created_at
-    ) as "backfill_deadline_at?"
+    ) as "backfill_deadline_at?",
+    max(next_attempt_at) filter (where state = 'pending' and is_fresh) as "fresh_put_off_until?",
+    max(next_attempt_at) filter (where state = 'pending' and not is_fresh)
+        as "backfill_put_off_until?"
 from twilio_consent
 where brand_id = :brand_id
 group by target

@@ -173,6 +173,22 @@ async def test_a_deadline_that_comes_before_the_backlog_is_through_is_said(
     assert sample("prefsvc_twilio_may_miss_deadline", lane="backfill") == 0
 
 
+async def test_what_twilio_does_not_take_is_not_through_before_it_is_told_again(
+    seen, service, twilio, keys
+):
+    twilio.errors[ANNS_PHONE] = (30646, ["INTERNAL_SERVER_ERROR"])
+    await say_stop(seen, keys, ANNS_PHONE, channel="sms")
+    rows = "select count(*) = 2 and min(attempt_count) = 1 from twilio_consent"
+    while not await service.database.pool.fetchval(rows):
+        await twilio.wait_for_items(2)
+    await service.database.pool.execute(
+        "update twilio_consent set next_attempt_at = deadline_at + interval '1 hour'"
+    )
+    fresh = (await status(seen, keys))["fresh"]
+    assert fresh["through_at"] > fresh["next_deadline_at"]
+    assert fresh["may_miss_deadline"]
+
+
 async def test_a_brand_without_an_account_is_told_so(seen, keys):
     reply = await seen.get("/v1/brands/globex/twilio", headers=keys.globex_operator)
     assert await reply.json() == {"account": None}

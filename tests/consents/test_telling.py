@@ -14,6 +14,8 @@ from tests.support.cast import ANN, ANNS_PHONE
 from tests.support.lists import sha256
 from tests.support.register import act, record, withdraw
 
+MEXICAN, OTHERWISE = "+5215555550123", "+525555550123"
+
 
 def statuses(telling, contact=ANNS_PHONE):
     """Return what was told of a number at each target, in order."""
@@ -222,6 +224,64 @@ async def test_while_anything_else_stands_nobody_is_opted_in(telling):
     assert statuses(telling) == at_both("opt-out", "opt-in")
 
 
+@pytest.mark.parametrize("more", [{"scope": Scope("brand")}, {"reason": "complaint"}])
+async def test_a_start_that_lifts_nothing_is_answered_with_the_opt_out_that_stands(telling, more):
+    """Twilio heard the START, too, and took its own block away."""
+    await telling.see()
+    await telling.stops(ANNS_PHONE, **more)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == at_both("opt-out", "opt-out")
+
+
+async def test_a_start_of_somebody_who_came_back_long_ago_opts_nobody_in(telling):
+    await telling.stops(ANNS_PHONE)
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.see()
+    telling.clock.move(minutes=5)
+    await telling.starts(ANNS_PHONE)
+    await telling.until_quiet()
+    assert telling.twilio.items == []
+
+
+@pytest.mark.parametrize("is_seen", [True, False])
+async def test_a_stop_is_told_of_the_other_spelling_of_its_number_too(telling, is_seen):
+    """Twilio's list is of numbers as they are written, and whoever texts may have either."""
+    if is_seen:
+        await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.until_quiet()
+    assert statuses(telling, MEXICAN) == statuses(telling, OTHERWISE) == at_both("opt-out")
+
+
+async def test_an_opt_in_takes_back_what_was_told_of_the_other_spelling(telling):
+    """Or a text to it would be refused, and the refusal be taken for a new opt-out (S-27)."""
+    await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(MEXICAN)
+    await telling.until_quiet()
+    assert statuses(telling, MEXICAN) == at_both("opt-out", "opt-in")
+    assert statuses(telling, OTHERWISE) == at_both("opt-out", "opt-in")
+
+
+async def test_a_start_in_one_spelling_opens_nothing_that_was_said_in_the_other(telling):
+    await telling.see()
+    await telling.stops(MEXICAN)
+    await telling.stops(OTHERWISE)
+    await telling.until_quiet()
+    telling.clock.move(minutes=5)
+    await telling.starts(MEXICAN)
+    await telling.until_quiet()
+    for spelling in (MEXICAN, OTHERWISE):
+        told = statuses(telling, spelling)
+        assert all({*words} == {"opt-out"} for words in told.values())
+
+
 @pytest.mark.parametrize("source", ["sms_reply", "import", "form", "purchase"])
 async def test_who_was_never_opted_out_is_never_opted_in(telling, source):
     await telling.see()
@@ -420,12 +480,31 @@ async def test_a_long_history_is_read_in_pieces_and_waits_in_the_ledger(telling)
 
 
 async def test_the_numbers_can_be_left_to_the_services(telling):
+    await _leave_the_numbers_out(telling)
+    await telling.stops(ANNS_PHONE)
+    await telling.until_quiet()
+    assert statuses(telling) == {SERVICE: ["opt-out"], NUMBER: []}
+
+
+async def _leave_the_numbers_out(telling):
     pool = telling.service.database.pool
     await pool.execute(
         "update brand set definition = jsonb_set(definition, '{sms,twilio_numbers}', 'false'),"
         " applied_at = now() where slug = 'acme'"
     )
     await telling.service.refresh_book()
+
+
+async def test_what_waits_at_a_target_that_is_told_no_more_takes_no_room(telling):
+    """Leaving the numbers out is the way out of a long backlog: it must not end the telling."""
+    telling.service.settings = telling.service.settings.model_copy(update={"twilio_backlog_max": 4})
+    await telling.see()
+    telling.twilio.answers = [503]
+    await telling.stops(*(phone(number) for number in range(130, 134)))
+    await telling.round()
+    # All the lane's room is taken by rows of the number.
+    await telling.service.database.pool.execute("update twilio_consent set target = $1", NUMBER)
+    await _leave_the_numbers_out(telling)
     await telling.stops(ANNS_PHONE)
     await telling.until_quiet()
     assert statuses(telling) == {SERVICE: ["opt-out"], NUMBER: []}

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import defaultdict
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,8 @@ import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from prefsvc.address import Address
+from prefsvc.recipients import Recipient
 from prefsvc.vault import open_vault
 from tests.sms.telnyx_client import (
     ANOTHER_KEY,
@@ -205,6 +208,18 @@ async def test_a_block_of_several_is_recorded_for_each(told, may_text):
     await told(to=to)
     assert not await may_text(ANNS_PHONE)
     assert not await may_text(BOBS_PHONE)
+
+
+async def test_a_block_of_several_in_one_bucket_is_recorded_for_each(told, may_text, service):
+    """What names a request counts once in a bucket, so it has to name the person, too."""
+    together = defaultdict(list)
+    for one in (f"+1202555{last:04}" for last in range(100, 200)):
+        recipient = Recipient.of(Address.for_opt_out("sms", one), service.vault)
+        together[recipient.bucket].append(one)
+    numbers = max(together.values(), key=len)
+    await told(to=[number(one, status="sending_failed") for one in numbers])
+    assert len(numbers) > 1
+    assert [await may_text(one) for one in numbers] == [False] * len(numbers)
 
 
 # --- who was written to --------------------------------------------------------------------------

@@ -55,6 +55,9 @@ def settings(secrets_dir):
         twilio_auth_tokens=TWILIO_TOKEN,
         telnyx_public_keys=TELNYX_PUBLIC_KEY,
         checkpoint_seconds=0.05,
+        # Nobody outside is asked by a test.
+        twilio_api_url="http://127.0.0.1:1",
+        twilio_consents_url="http://127.0.0.1:1/v1/Consents/Bulk",
     )
 
 

@@ -93,6 +93,15 @@ async def test_stop_in_words_that_twilio_does_not_match_is_told_and_start_lifts_
     assert {item["sender_id"] for item in told} == set(TARGETS)
 
 
+async def test_a_start_of_unknown_order_has_the_stop_told_again(seen, twilio):
+    """It lifts nothing here, for it may be the older word; Twilio lifts its block all the same."""
+    await texts(seen, "STOP")
+    await twilio.wait_for_items(2)
+    await texts(seen, "START")
+    told = (await twilio.wait_for_items(4))[2:]
+    assert {item["status"] for item in told} == {"opt-out"}
+
+
 async def test_an_undone_click_is_told_as_an_opt_in(seen, service, twilio, clock):
     token = links.seal(service.book.keyring.key("acme"), Link("sms", ANNS_PHONE))
     page = await seen.post(f"/u/{token}", data={"List-Unsubscribe": "One-Click"})

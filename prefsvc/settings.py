@@ -318,6 +318,11 @@ class Settings(BaseSettings):
         return self.host in _THIS_MACHINE
 
     @property
+    def mail_form_bytes_max(self) -> int:
+        """Return the largest form with a mail in it, whose octets may all be escaped as %XX."""
+        return 3 * self.mail_bytes_max + self.body_bytes_max
+
+    @property
     def idempotency_age(self) -> timedelta:
         """Return for how long an idempotent answer is kept."""
         return timedelta(hours=self.idempotency_hours)

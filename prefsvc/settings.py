@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     """A PEM file with its key, where that is not in the same one."""
     mail_bytes_max: Positive = 5 << 20
     """The largest mail; one that is larger goes back to who sent it."""
+    mail_form_bytes_max: Positive = 32 << 20
+    """The largest form that an inbound parser posts a mail in; of the mail itself no more is read
+    than its own limit allows."""
     mail_connections_max: Positive = 32
     """The most connections at once, of all who hand over mail."""
     mail_connections_per_host_max: Positive = 16
@@ -316,11 +319,6 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Say whether only this machine can call."""
         return self.host in _THIS_MACHINE
-
-    @property
-    def mail_form_bytes_max(self) -> int:
-        """Return the largest form with a mail in it, whose octets may all be escaped as %XX."""
-        return 3 * self.mail_bytes_max + self.body_bytes_max
 
     @property
     def idempotency_age(self) -> timedelta:

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from aiohttp import hdrs, web
 
 from prefsvc import list_headers
 from prefsvc.doors import read_body
-from prefsvc.errors import BodyTooLarge, InvalidBody
+from prefsvc.errors import InvalidBody
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox import forms
 from prefsvc.mailbox.forms import Posted
@@ -52,16 +53,18 @@ async def post_mail_lint(request: web.Request) -> web.Response:
 def _read_for(entry: Entry, given: Sequence[str]) -> Sequence[str]:
     """Return whom the mail is read for: the brand's own among its recipients, else the first.
 
-    Beyond the limit nothing is lost: tokens in the header are found whoever it is read for.
+    Tokens come first: each may name somebody else, while the mailboxes of a brand are all the same.
     """
-    ours = [one for one in dict.fromkeys(given) if _is_ours(entry, one)]
+    each = dict.fromkeys(given)
+    by_token = [one for one in each if has_token(entry.service, one)]
+    at_brand = [one for one in each if one not in by_token and _is_at_brand(entry, one)]
+    ours = by_token + at_brand
     return ours[: entry.service.settings.mail_recipients_max] or given[:1] or [""]
 
 
-def _is_ours(entry: Entry, recipient: str) -> bool:
+def _is_at_brand(entry: Entry, recipient: str) -> bool:
     brand = brand_at(entry.service, recipient)
-    is_at_brand = brand is not None and brand.brand_id == entry.brand.brand_id
-    return is_at_brand or has_token(entry.service, recipient)
+    return brand is not None and brand.brand_id == entry.brand.brand_id
 
 
 async def _posted(request: web.Request, entry: Entry) -> Posted:
@@ -71,10 +74,8 @@ async def _posted(request: web.Request, entry: Entry) -> Posted:
     async with entry.service.mails:
         # In a thread, as the reading is: to undo the escapes of a large mail takes a while.
         posted = await asyncio.to_thread(forms.read, request.headers[hdrs.CONTENT_TYPE], body)
-    most = entry.service.settings.mail_bytes_max
-    if len(posted.raw) > most:
-        raise BodyTooLarge(f"The mail is larger than {most} bytes (PREFSVC_MAIL_BYTES_MAX).")
-    return posted
+    # A large mail counts by its beginning: no parser tells a person that it was refused.
+    return replace(posted, raw=posted.raw[: entry.service.settings.mail_bytes_max])
 
 
 async def _raw(request: web.Request, entry: Entry) -> bytes:

@@ -170,6 +170,18 @@ async def test_however_many_recipients_the_mail_is_taken(hand_over, service, may
     assert await count(service, "preference_event") == 1
 
 
+async def test_a_token_counts_however_many_mailboxes_are_before_it(
+    hand_over, may_mail, client, keys
+):
+    to = [f"box{number}@mail.acme.example.com" for number in range(200)]
+    token_address = f"u+{await short_token(client, keys)}@anything.example.net"
+    raw = mail("", subject="", from_=BOB, to="hidden@example.net")
+    body, headers = form(email=raw, envelope=envelope(*to, token_address))
+    assert (await hand_over(body, headers=headers))[1]["outcome"] == "opt_out"
+    assert not await may_mail()
+    assert await may_mail(BOB)
+
+
 async def test_the_same_mail_again_is_one_opt_out_and_the_evidence_names_the_key(
     hand_over, service, keys
 ):
@@ -196,13 +208,22 @@ async def test_without_the_database_nothing_is_said_to_be_taken_and_the_retry_is
     assert not await may_mail()
 
 
-async def test_a_mail_or_form_that_is_too_large_is_refused(hand_over, service, may_mail):
-    service.settings = service.settings.model_copy(update={"mail_bytes_max": 10_000})
-    for body, headers in [(mail("x" * 20_000), RAW), form(email=mail("x" * 20_000))]:
-        status, problem = await hand_over(body, headers=headers)
-        assert (status, problem["code"]) == (413, "body_too_large")
-    escaped = FormData({"body-mime": mail("\x01" * 9000).decode()})
-    assert (await hand_over(escaped, headers={}))[0] == 200
+async def test_a_mail_that_is_too_large_is_refused_and_in_a_form_its_beginning_counts(
+    hand_over, service, may_mail
+):
+    service.settings = service.settings.model_copy(
+        update={"mail_bytes_max": 10_000, "mail_form_bytes_max": 30_000}
+    )
+    raw = mail("please remove me from your list\r\n" + "x" * 20_000)
+    status, problem = await hand_over(raw)
+    assert (status, problem["code"]) == (413, "body_too_large")
+    body, headers = form(email=raw, attached="x" * 10_000)
+    status, problem = await hand_over(body, headers=headers)
+    assert (status, problem["code"]) == (413, "body_too_large")
+    assert await may_mail()
+    body, headers = form(email=raw)
+    assert (await hand_over(body, headers=headers))[1]["outcome"] == "opt_out"
+    assert not await may_mail()
 
 
 @pytest.mark.parametrize("path", ["", "/mime", "/lint"])

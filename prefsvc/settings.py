@@ -65,6 +65,9 @@ class Settings(BaseSettings):
     """A PEM file with its key, where that is not in the same one."""
     mail_bytes_max: Positive = 5 << 20
     """The largest mail; one that is larger goes back to who sent it."""
+    mail_form_bytes_max: Positive = 32 << 20
+    """The largest form that an inbound parser posts a mail in; of the mail itself no more is read
+    than its own limit allows."""
     mail_connections_max: Positive = 32
     """The most connections at once, of all who hand over mail."""
     mail_connections_per_host_max: Positive = 16

@@ -86,9 +86,12 @@ class _Named:
 
 def is_ours(service: Service, address: str) -> bool:
     """Say whether mail to this address is for one of the brands: by its token, or its domain."""
-    return brand_at(service, address) is not None or any(
-        any(service.book.keyring.candidates(token)) for token in tokens_of([address])
-    )
+    return brand_at(service, address) is not None or has_token(service, address)
+
+
+def has_token(service: Service, address: str) -> bool:
+    """Say whether a token of ours is in the address, whatever its domain."""
+    return any(any(service.book.keyring.candidates(token)) for token in tokens_of([address]))
 
 
 def brand_at(service: Service, address: str) -> AppliedBrand | None:

@@ -1,8 +1,9 @@
 """Who is calling: a key, a role, a brand; and nothing of any other brand."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from aiohttp import web
+from aiohttp import BasicAuth, web
 
 from prefsvc import api_keys
 from prefsvc.address import CHANNELS, Channel
@@ -40,8 +41,7 @@ async def identify(request: web.Request) -> Caller:
     scheme, _, presented = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         raise InvalidApiKey
-    async with request.app[SERVICE].database.read() as tx:
-        return await api_keys.identify(tx, presented.strip())
+    return await _whose(request, presented.strip())
 
 
 async def admitted(request: web.Request, *roles: Role) -> Entry:
@@ -49,8 +49,37 @@ async def admitted(request: web.Request, *roles: Role) -> Entry:
 
     A key of one brand is told the same of every other, whether or not it exists.
     """
+    return await _let_in(request, await identify(request), roles)
+
+
+async def admitted_by_url(request: web.Request, *roles: Role) -> Entry:
+    """Let in a caller, too, that can only be given a URL: the key is the password in it (Basic).
+
+    It is taken where it comes and never asked for, so that no browser keeps and repeats it.
+    """
+    password = _password(request)
+    caller = await (identify(request) if password is None else _whose(request, password))
+    return await _let_in(request, caller, roles)
+
+
+def _password(request: web.Request) -> str | None:
+    header = request.headers.get("Authorization", "")
+    if header.partition(" ")[0].lower() != "basic":
+        return None
+    try:
+        shown = BasicAuth.decode(header, encoding="utf-8")
+    except ValueError:
+        raise InvalidApiKey from None
+    return str(shown.password)
+
+
+async def _whose(request: web.Request, presented: str) -> Caller:
+    async with request.app[SERVICE].database.read() as tx:
+        return await api_keys.identify(tx, presented)
+
+
+async def _let_in(request: web.Request, caller: Caller, roles: Sequence[Role]) -> Entry:
     service = request.app[SERVICE]
-    caller = await identify(request)
     if caller.role not in roles:
         raise NotAllowed
     slug = request.match_info["brand"]

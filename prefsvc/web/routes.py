@@ -13,6 +13,7 @@ from prefsvc.web import (
     link_api,
     links,
     list_api,
+    mail_api,
     mailing_api,
     opt_out_api,
     review_api,
@@ -36,6 +37,10 @@ ROUTES = [
     web.post(f"{BRAND}/opt-outs", opt_out_api.post_opt_out),
     web.get(f"{BRAND}/opt-outs/{{opt_out_id}}", opt_out_api.get_opt_out),
     web.post(f"{BRAND}/opt-ins", opt_out_api.post_opt_in),
+    # Raw mails. Mailgun posts the raw message only to addresses that end in mime.
+    web.post(f"{BRAND}/mails", mail_api.post_mail),
+    web.post(f"{BRAND}/mails/mime", mail_api.post_mail),
+    web.post(f"{BRAND}/mails/lint", mail_api.post_mail_lint),
     # Links.
     web.post(f"{BRAND}/links", link_api.post_links),
     web.post(f"{BRAND}/headers", link_api.post_headers),

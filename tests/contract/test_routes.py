@@ -10,6 +10,7 @@ from tests.contract.test_docs import operations
 TAGS = [
     "Links",
     "Opt-outs",
+    "Mails",
     "Lists",
     "Senders",
     "Sends",
@@ -139,9 +140,14 @@ def test_every_problem_is_told_where_it_happens_and_under_its_status(document):
     assert codes_told(document["info"]["description"]) >= OF_NO_OPERATION
 
 
+def roles_of(requirement):
+    assert len(requirement) == 1
+    return next(iter(requirement.values()))
+
+
 def test_whoever_shows_a_key_may_be_refused_for_it(document):
     for path, operation, codes in calls(document):
-        allowed = {role for one in operation.get("security", []) for role in one["key"]}
+        allowed = {role for one in operation.get("security", []) for role in roles_of(one)}
         assert allowed <= {"operator", "sender"}, path
         assert bool(allowed) == path.startswith("/v1/"), path
         is_of_brand = "{brand}" in path
@@ -153,9 +159,10 @@ def test_whoever_shows_a_key_may_be_refused_for_it(document):
 
 def test_a_body_that_must_be_read_may_be_refused(document):
     for path, operation, codes in calls(document):
-        body = operation.get("requestBody", {})
+        body = resolved(document, operation.get("requestBody", {}))
         assert (codes >= BY_BODY) == bool(body.get("required")), path
-        assert ("invalid_body" in codes) == ("application/json" in body.get("content", {})), path
+        of_a_kind = {"application/json", "message/rfc822"} & set(body.get("content", {}))
+        assert ("invalid_body" in codes) == bool(of_a_kind), path
 
 
 def test_problems_are_problems_and_patience_is_measured(document):
@@ -172,7 +179,7 @@ def test_bodies_of_calls_take_no_unknown_field(document):
         if path.startswith("/hooks/"):
             continue  # what is in it is the provider's, and grows without our knowing
         for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
-            if media_type != "application/x-www-form-urlencoded":
+            if media_type not in {"application/x-www-form-urlencoded", "message/rfc822"}:
                 assert resolved(document, content["schema"])["additionalProperties"] is False, path
 
 

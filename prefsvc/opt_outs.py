@@ -8,7 +8,7 @@ and sets the state. So whatever two transactions do at once, one comes wholly be
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from itertools import chain
+from itertools import chain, islice
 from uuid import UUID
 
 from prefsvc import honour, ledger, reach
@@ -44,7 +44,8 @@ class Recorded:
     """What came of an act.
 
     Where the same had been said before, `is_new` is false and the rest is the first one's.
-    `also_lifted` has the reasons of further suppressions that an opt-in lifted.
+    `stood_before` says that the same was suppressed already, here or on a further channel that the
+    act reaches. `also_lifted` has the reasons of further suppressions that an opt-in lifted.
     """
 
     event_id: UUID
@@ -54,6 +55,7 @@ class Recorded:
     reason: Reason
     received_at: datetime
     deadline_at: datetime | None
+    stood_before: bool = False
     also_lifted: tuple[Reason, ...] = ()
 
 
@@ -64,7 +66,7 @@ async def record(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     (prefsvc/reach.py), and what a person said of a phone number for its other spellings
     (prefsvc/act.py); what is returned is one for each act that was given.
     """
-    return (await _write(tx, vault, "opt_out", _reaching("opt_out", acts)))[: len(acts)]
+    return await _write_everywhere(tx, vault, "opt_out", acts)
 
 
 async def record_here(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
@@ -80,7 +82,7 @@ async def withdraw(tx: Tx, vault: Vault, acts: Sequence[Act]) -> list[Recorded]:
     channels that an opt-out of its scope does, and lifts what that put on other spellings of the
     number. A consent also says that the number is its new owner's.
     """
-    return (await _write(tx, vault, "opt_in", _reaching("opt_in", acts)))[: len(acts)]
+    return await _write_everywhere(tx, vault, "opt_in", acts)
 
 
 async def lock(tx: Tx, vault: Vault, brand: AppliedBrand, recipient: Recipient) -> None:
@@ -124,12 +126,25 @@ async def _write(tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]) -> l
     return recorded
 
 
-def _reaching(kind: ActKind, given: Sequence[Act]) -> list[Act]:
-    """Return these acts and, after them, the same on the further channels that they reach.
+async def _write_everywhere(
+    tx: Tx, vault: Vault, kind: ActKind, given: Sequence[Act]
+) -> list[Recorded]:
+    """Write these acts and, after them, the same on the further channels that they reach.
 
     Those given come first: what is said of both channels at once is then new on both.
     """
-    return [*given, *(one for act in given for one in _elsewhere(kind, act))]
+    elsewhere = [_elsewhere(kind, act) for act in given]
+    made = await _write(tx, vault, kind, [*given, *chain.from_iterable(elsewhere)])
+    further = iter(made[len(given) :])
+    return [
+        _together(one, list(islice(further, count)))
+        for one, count in zip(made, map(len, elsewhere), strict=False)
+    ]
+
+
+def _together(here: Recorded, elsewhere: Sequence[Recorded]) -> Recorded:
+    """Return what came of an act, with whether it stood on a further channel that it reaches."""
+    return replace(here, stood_before=any(one.stood_before for one in (here, *elsewhere)))
 
 
 def _elsewhere(kind: ActKind, act: Act) -> list[Act]:
@@ -225,16 +240,20 @@ def _say(tx: Tx, draft: _Draft, kind: ActKind, act: Act) -> Recorded:
     if state is not None and state is not standing:
         draft.states[slot] = state
         draft.changed[slot] = len(draft.entries) - 1
-    recorded = _recorded(act, effect, first or said, is_new=first is None)
+    recorded = replace(
+        _recorded(act, effect, first or said),
+        is_new=first is None,
+        stood_before=standing is not None and standing.active,
+    )
     if act.idempotency_key:
         draft.recorded[act.place, act.idempotency_key] = recorded
     return recorded
 
 
-def _recorded(act: Act, effect: Effect, state: State, *, is_new: bool) -> Recorded:
+def _recorded(act: Act, effect: Effect, state: State) -> Recorded:
     return Recorded(
         state.event_id,
-        is_new=is_new,
+        is_new=True,
         effect=effect,
         scope=act.scope,
         reason=act.reason,

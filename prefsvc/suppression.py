@@ -75,10 +75,10 @@ def may_lift(source: str, reason: Reason) -> bool:
 
     That a number has another owner is nobody's wish: whoever gives it to the company afterwards, in
     a form or a purchase, is that owner (S-33). Only what another program passes on may still be
-    about the last one.
+    about the last one; and the last one still has old messages, with their links and undo.
     """
     if reason == "reassigned":
-        return source in OPT_IN_SOURCES - {"import", "provider_event"}
+        return source in OPT_IN_SOURCES - {"import", "provider_event", "undo"}
     return source in LIFTING_SOURCES
 
 

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from prefsvc.address import Address
 from prefsvc.intent import CHARS_MAX, Decision, WrongNumber, decide, is_yes
-from prefsvc.sms.network import channel_of
+from prefsvc.sms.network import NUMBERED, channel_of
 
 Provider = Literal["telnyx", "twilio"]
 OptOutType = Literal["STOP", "START", "HELP"]
@@ -70,7 +70,18 @@ class InboundMessage:
 
 
 def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Decision:
-    """Return what the message asks for; the provider's word wins over our reading (S-12).
+    """Return what the message asks for.
+
+    On networks whose ids are not surely numbers a stop counts for the number that the id looks
+    like, for doubt means stop; a START there may be a stranger's, and lifts nothing of it.
+    """
+    asked = _asked(message, wrong_number)
+    is_sure = asked.intent != "start" or message.network in NUMBERED
+    return asked if is_sure else Decision("none", "network")
+
+
+def _asked(message: InboundMessage, wrong_number: WrongNumber) -> Decision:
+    """Read what a message asks for; the provider's word wins over our reading (S-12).
 
     Two things are stronger than the provider's word, because a brand sets the words behind it:
     a request to stop revokes by law, whatever its words were set to mean (S-13), and YES starts

@@ -171,8 +171,9 @@ def _done(service: Service, token: str, recorded: Recorded) -> link_pages.Done:
     key, now = service.vault.nonce_key, service.now()
     minutes = service.settings.undo_minutes
     ticket = None
-    if recorded.is_new and recorded.effect == "added":
-        # Only what this press did may be undone: an older opt-out is not this page's to lift.
+    if recorded.effect == "added" and recorded.is_new and not recorded.stood_before:
+        # Only what this press did may be undone: an older opt-out is not this page's to lift, be it
+        # of another channel, or one that this press only gave an earlier deadline.
         ticket = tickets.undo_ticket(
             key, token, recorded.event_id, now + timedelta(minutes=minutes)
         )

@@ -14,15 +14,27 @@ from prefsvc.suppression
 where channel = 'sms' and active and scope in ('brand', 'third_party_sharing')
 on conflict (bucket, event_id) do nothing;
 
--- What was said on WhatsApp, which counted as a text, and was not taken back since.
+-- What was said on WhatsApp, which counted as a text, and was not taken back since. The opt-out that
+-- the suppression names may be a later one: one that falls due earlier takes its place.
 insert into prefsvc.reach_backlog (bucket, event_id)
 select e.bucket, e.event_id
 from prefsvc.suppression as s
-join prefsvc.preference_event as began on began.bucket = s.bucket and began.event_id = s.event_id
 join prefsvc.preference_event as e on e.bucket = s.bucket and e.brand_id = s.brand_id
-    and e.address_key = s.address_key and e.position >= began.position
+    and e.address_key = s.address_key
 join prefsvc.evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
 where s.channel = 'sms' and s.active and s.scope = 'channel' and e.channel = 'sms'
     and e.act = 'opt_out' and e.scope = s.scope and e.reason = s.reason
     and p.content ->> 'network' = 'whatsapp'
+    and not exists (
+        select 1 as lifted
+        from prefsvc.preference_event as l
+        where l.bucket = e.bucket and l.brand_id = e.brand_id and l.address_key = e.address_key
+            and l.channel = e.channel and l.scope = e.scope and l.reason = e.reason
+            and l.effect = 'lifted' and l.position > e.position
+    )
 on conflict (bucket, event_id) do nothing;
+
+-- What was written on WhatsApp and nobody has decided yet: what it stops, it stops there.
+update prefsvc.review
+set channel = 'whatsapp'
+where channel = 'sms' and state = 'open' and evidence ->> 'network' = 'whatsapp';

@@ -3,12 +3,15 @@
 import asyncio
 import shutil
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from prefsvc import app
+from prefsvc import app, reviews
 from prefsvc.db.migrate import migrate
 from prefsvc.db.sql_files import migrations_folder, read_migrations
+from prefsvc.intent import decide
+from prefsvc.reviews import Answer, Doubt
 from prefsvc.suppression import Scope
 from prefsvc.verification import verify
 from prefsvc.work.reaching import reach_whatsapp
@@ -21,8 +24,11 @@ EARLIER = 4
 """The last migration of the version before."""
 COPIED = (
     "installation", "brand", "feed_head", "address", "preference_event", "evidence", "suppression",
-    "ledger_checkpoint", "feed_tally",
+    "ledger_checkpoint", "feed_tally", "review",
 )  # fmt: skip
+ASKING = {"whatsapp": "+6421000001", "sms": "+6421000002"}
+"""Of numbers in New Zealand a doubt waits for a person."""
+BOTH = ("whatsapp", "sms")
 BRAND, SHARING = Scope("brand"), Scope("third_party_sharing")
 LISTED = """
 select a.canonical, s.scope
@@ -62,10 +68,31 @@ async def said_before(service):
     # Taken back, and said again by text only.
     await says(service, 9, **on_whatsapp, lifted=True)
     await says(service, 9)
+    # Said on WhatsApp; and then a letter came that falls due earlier, and is what now stands.
+    await says(service, 10, **on_whatsapp)
+    letter = service.now() - timedelta(days=3)
+    await says(service, 10, source="letter", received_at=letter)
+    # Too late to count: START had been said already.
+    start = act(service, number(11), channel="sms", source="sms_reply")
+    await withdraw(service, start)
+    before = service.now() - timedelta(days=3)
+    await says(service, 11, **on_whatsapp, received_at=before)
+    for network, asking in ASKING.items():
+        await ask(service, asking, network)
+
+
+async def ask(service, asking, network):
+    """Let somebody write something doubtful, as the version before kept it."""
+    recipient = act(service, asking, channel="sms").recipient
+    reading = decide("wrong number")
+    evidence = {"network": network}
+    doubt = Doubt(service.book.get("globex"), recipient, f"twilio:SM{network}", reading, evidence)
+    async with service.database.transaction() as tx:
+        await reviews.open_review(tx, service.vault, doubt)
 
 
 REACHED = [(number(1), "brand"), (number(3), "third_party_sharing"), (number(5), "channel"),
-           (number(8), "channel")]  # fmt: skip
+           (number(8), "channel"), (number(10), "channel")]  # fmt: skip
 STOPPED_BEFORE = sorted(
     [*REACHED, (number(4), "channel"), (number(7), "channel"), (number(9), "channel")]
 )
@@ -144,6 +171,19 @@ async def test_what_was_said_of_the_brand_or_on_whatsapp_is_then_recorded_on_wha
     assert await listed(migrated, "whatsapp") == REACHED
     assert await listed(migrated, "sms") == STOPPED_BEFORE
     assert (await findings(migrated)).wrong == []
+
+
+async def test_a_doubt_from_before_that_is_decided_stops_where_it_was_written(migrated):
+    globex = migrated.book.get("globex")
+    async with migrated.database.read() as tx:
+        asked = await reviews.page(tx, globex, state="open", size=9)
+    for one in asked:
+        await migrated.decide(globex, one.review_id, Answer("stop", "Ann"))
+    on_whatsapp, texts = [[who for who, _ in await listed(migrated, one)] for one in BOTH]
+    assert ASKING["whatsapp"] in on_whatsapp
+    assert ASKING["sms"] not in on_whatsapp
+    # Globex has no WhatsApp, so what is said there counts for texts as well.
+    assert set(ASKING.values()) <= set(texts)
 
 
 async def test_it_is_recorded_with_its_first_deadline_and_what_proves_it(migrated):

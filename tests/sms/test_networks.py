@@ -217,6 +217,15 @@ async def test_other_networks_are_as_they_were(client, keys, lists):
     assert await lists.stopped() == ["sms"]
 
 
+@pytest.mark.parametrize("provider_type", ["", "START"])
+async def test_a_start_on_a_network_whose_ids_only_look_like_numbers_lifts_nothing(
+    client, lists, provider_type
+):
+    await text(client, network="sms")
+    await text(client, "START", network="messenger", OptOutType=provider_type)
+    assert await lists.stopped() == ["sms"]
+
+
 async def test_a_text_in_a_messaging_service_counts_on_the_network_that_it_came_by(client, lists):
     await text(client, MessagingServiceSid="MG00000000000000000000000000000acc")
     assert await lists.stopped() == ["whatsapp"]

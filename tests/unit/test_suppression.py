@@ -196,9 +196,10 @@ def test_clearing_one_scope_and_reason_clears_no_other(said, clearing):
 @pytest.mark.parametrize("source", sorted(OPT_IN_SOURCES))
 @pytest.mark.parametrize("reason", REASONS)
 def test_a_new_owner_may_say_so_by_any_form_or_purchase_but_by_no_other_program(source, reason):
-    """S-33, P-08."""
-    of_a_new_owner = reason == "reassigned" and source not in {"import", "provider_event"}
-    assert may_lift(source, reason) == (of_a_new_owner or source in LIFTING_SOURCES)
+    """S-33, P-08. Undo is of whoever has the old message."""
+    of_others = {"import", "provider_event", "undo"}
+    lifting = OPT_IN_SOURCES - of_others if reason == "reassigned" else LIFTING_SOURCES
+    assert may_lift(source, reason) == (source in lifting)
 
 
 @pytest.mark.parametrize(

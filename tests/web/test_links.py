@@ -13,6 +13,7 @@ import pytest
 from prefsvc import links
 from prefsvc.links import Link
 from tests.support.cast import ANN, ANNS_PHONE, BOB
+from tests.support.lists import check, say_stop
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 RFC_8058_EXAMPLE = (
@@ -261,6 +262,17 @@ async def test_an_older_opt_out_is_not_this_pages_to_undo(client, mint, is_suppr
     await client.post(mint(), data=ONE_CLICK)
     again = await (await client.post(mint(), data=ONE_CLICK)).text()
     assert field(again, "ticket") is None
+    assert await is_suppressed()
+
+
+async def test_an_older_opt_out_that_falls_due_earlier_by_a_click_is_not_its_pages_to_undo(
+    client, keys, mint, is_suppressed
+):
+    first = await say_stop(client, keys, ANN)
+    done = await (await client.post(mint(country="NZ"), data=ONE_CLICK)).text()
+    [verdict] = await check(client, keys.mailer, ANN)
+    assert verdict["deadline_at"] < first["deadline_at"]
+    assert field(done, "ticket") is None
     assert await is_suppressed()
 
 

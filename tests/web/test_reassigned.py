@@ -1,9 +1,12 @@
 """Numbers that have another owner now (RULES S-33)."""
 
+import re
 from datetime import timedelta
 
 import pytest
 
+from prefsvc import links
+from prefsvc.links import Link
 from tests.sms.twilio_client import signed, sms
 from tests.support.cast import ACMES_NUMBER, ANN, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
 from tests.support.doubtful import HOOK
@@ -201,3 +204,16 @@ async def test_a_receipt_to_the_new_owner_is_clear(reassigned, consent, client, 
     }  # fmt: skip
     reply = await client.post(f"{ACME}/sends", headers=keys.texter, json=line)
     assert '"clear"' in (await reply.text()).splitlines()[0]
+
+
+async def test_undo_of_a_click_in_an_old_message_is_no_word_of_the_new_owner(
+    reassigned, why_not, client, service
+):
+    """The last owner still has the message, its link and its page (S-33)."""
+    await reassigned()
+    link = links.seal(service.book.keyring.key("acme"), Link("sms", ANNS_PHONE))
+    done = await (await client.post(f"/u/{link}")).text()
+    ticket = re.search(r'name="ticket" value="([^"]*)"', done)[1]
+    reply = await client.post(f"/u/{link}/undo", data={"ticket": ticket})
+    assert reply.status == 200
+    assert await why_not() == "reassigned"

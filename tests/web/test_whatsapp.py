@@ -186,3 +186,25 @@ async def test_a_link_of_a_channel_that_the_brand_gave_up_still_stops_it(
     await apply_acme(service, channels=("email", "sms", "post"))
     assert (await client.post(mint())).status == 200
     assert await lists.stopped() == list(BOTH)
+
+
+async def test_undo_on_a_channel_that_the_brand_lacks_takes_back_no_earlier_stop_to_texts(
+    client, keys, mint
+):
+    """Only what the press did may be undone; what was said by text before it was not the press."""
+    await say_stop(client, keys, ANNS_PHONE, channel="sms")
+    done = await (await client.post(mint())).text()
+    assert 'name="ticket"' not in done
+    [verdict] = await check(client, keys.texter, ANNS_PHONE)
+    assert not verdict["may_send"]
+
+
+async def test_undo_on_a_channel_that_the_brand_lacks_takes_back_all_that_the_press_did(
+    client, keys, mint
+):
+    ticket = field(await (await client.post(mint())).text(), "ticket")
+    assert (await client.post(mint() + "/undo", data={"ticket": ticket})).status == 200
+    for channel in BOTH:
+        assert await check(client, keys.operator, ANNS_PHONE, channel=channel) == [
+            {"may_send": True}
+        ]

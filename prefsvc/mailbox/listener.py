@@ -16,12 +16,13 @@ from urllib.parse import urlsplit
 
 import structlog
 from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 from typing_extensions import override
 
 from prefsvc import metrics
 from prefsvc.doors import Service
 from prefsvc.errors import AddressInUse, SecretUnreadable
+from prefsvc.mailbox.content import Content
 from prefsvc.mailbox.taking import Arrived, is_ours, take
 from prefsvc.settings import Settings
 
@@ -30,10 +31,13 @@ log = structlog.get_logger()
 TAKEN: Final = "250 2.0.0 Taken"
 NOT_OURS: Final = "550 5.1.1 No such mailbox here"
 TOO_MANY_RECIPIENTS: Final = "452 4.5.3 Too many recipients; send the rest by themselves"
+TOO_LARGE: Final = "552 5.3.4 Too large a mail"
 TOO_FAST: Final = "451 4.7.1 Too much mail at once; try again in a minute"
 TOO_MANY_CONNECTIONS: Final = b"421 4.3.2 Too many connections; try again shortly\r\n"
 COMMANDS_MAX: Final = 1000
 """Of one kind in one connection; more is no conversation."""
+ALL_THAT_ARRIVED: Final = 1 << 30
+"""More than a connection ever holds back, so that nothing is left behind what is read."""
 OUR_FAULT: Final = "451 4.3.0 Not taken, by a fault of ours; try again shortly"
 
 
@@ -119,14 +123,11 @@ class Door:
 
 
 class _Smtp(SMTP):
-    """What we add to aiosmtpd's conversation: a limit of connections."""
-
-    # A line may be far longer than RFC 5321 lets it: many programs write such mail, and an opt-out
-    # is not refused for that. The whole of it is bounded anyway.
-    line_length_limit = 256 << 10
+    """What we add to aiosmtpd's conversation: limits of connections and of memory."""
 
     def __init__(self, door: Door, tls: ssl.SSLContext | None) -> None:
         settings = door.service.settings
+        self.door = door
         super().__init__(
             door,
             data_size_limit=settings.mail_bytes_max,
@@ -140,6 +141,7 @@ class _Smtp(SMTP):
         )
         self.limits = door.limits
         self.host: str | None = None
+        """Who is connected and counted in; None before and after."""
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -163,9 +165,44 @@ class _Smtp(SMTP):
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
-        if self.host is not None:
+        if self.host is not None:  # a handshake that fails ends it a second time
             self.limits.leave(self.host)
+            self.host = None
             super().connection_lost(error)
+
+    @syntax("DATA")
+    @override
+    async def smtp_DATA(self, arg: str) -> None:
+        """Read a mail whose lines may be of any length, and answer it once it is durable."""
+        envelope, session = self.envelope, self.session
+        if envelope is None or session is None or not envelope.rcpt_tos:
+            await self.push("503 5.5.1 Say first whom it is for: RCPT")
+            return
+        if arg:
+            await self.push("501 5.5.4 DATA stands alone")
+            return
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self._content()
+        try:
+            envelope.content = content.octets
+            is_taken = not content.is_too_large
+            said = await self.door.handle_DATA(self, session, envelope) if is_taken else TOO_LARGE
+        finally:
+            self.envelope = Envelope()  # after a fault of ours, too, another mail may come
+        await self.push(said)
+
+    async def _content(self) -> Content:
+        """Read up to the lone dot; what was sent after it is read next."""
+        content = Content(bytes_max=self.door.service.settings.mail_bytes_max)
+        reader = self._reader
+        rest = None
+        while rest is None:
+            arrived = await reader.read(ALL_THAT_ARRIVED)
+            if not arrived:
+                raise ConnectionResetError
+            rest = content.feed(arrived)
+        reader.feed_data(rest)
+        return content
 
 
 class _Lmtp(_Smtp, LMTP):

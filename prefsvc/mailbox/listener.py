@@ -110,9 +110,10 @@ class Door:
         if not self.limits.may_hand_over(host, asyncio.get_running_loop().time()):
             return TOO_FAST
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
+        reverse_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd has "<>" for the null one
         async with asyncio.timeout(self.service.settings.request_timeout_seconds):
             for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(raw, recipient, host))
+                await take(self.service, Arrived(raw, recipient, host, reverse_path))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:

@@ -24,6 +24,14 @@ STOPS = [
     "Hi there\nunsubscribe\nThanks, Ann",
     "odhlásit",
     "退会希望",
+    "Please don't send me any more email",
+    "Don't send me any more mail.",
+    "Send me no more mail",
+    "Stop the mails",
+    "Stop mailing me!",
+    "I do not want your mail",
+    "The unsubscribe link does not work",
+    "I can't unsubscribe",
     "UNSUBSCRIBE\n\nSent from my iPhone",
 ]
 SUBJECTS = [
@@ -53,6 +61,11 @@ ORDINARY = [
     "Can we stop by at five?",
     "Please don't unsubscribe me, I love it",
     "Bitte melden Sie sich bei mir.",
+    "Don't send me an email, call me",
+    "I don't want to stop the mails",
+    "Please never stop these mails",
+    "My login doesn't work",
+    "We could not open the attachment",
 ]
 
 

@@ -269,6 +269,10 @@ def _require_email_syntax(text: str) -> None:
 _SCHEME = re.compile(r"\A(?:tel|callto|sms|smsto|mms|rcs|whatsapp):(?://)?\s*", re.IGNORECASE)
 _INTERNATIONAL = re.compile(r"\A(?:\+?\s*00|\+)\s*")
 _DIGITS_MIN, _DIGITS_MAX = 7, 15  # fewer is a short code, more is not E.164 (P-06)
+_SHORT_CODE: Final = (
+    "This is a short code, from which companies text; a person's phone number has at least seven"
+    " digits with its country code."
+)
 _E164 = phonenumbers.PhoneNumberFormat.E164
 # Numbers of other types (toll-free, personal, voice mail) are shared between countries.
 _IN_ONE_COUNTRY: Final = frozenset(
@@ -286,7 +290,9 @@ def _phone(text: str) -> tuple[str, str]:
     if number.count("+") > 1:  # storing one of them would lose the other
         raise InvalidAddress("Give one phone number; these are several.")
     canonical = _e164(number) or _from_digits(number)
-    if not _DIGITS_MIN < len(canonical) <= _DIGITS_MAX + 1:
+    if len(canonical) <= _DIGITS_MIN:
+        raise InvalidAddress(_SHORT_CODE)
+    if len(canonical) > _DIGITS_MAX + 1:
         raise InvalidAddress
     return canonical, text
 
@@ -303,6 +309,10 @@ def _e164(text: str) -> str | None:
 def _from_digits(text: str) -> str:
     """Read a number of a country code the tables lack, or one whose plus sign was left out."""
     digits = "+" + re.sub(r"\D", "", text)
+    if digits == "+":
+        raise InvalidAddress("This is a sender's name, not a phone number; no text reaches it.")
+    if len(digits) <= _DIGITS_MIN and not any(char.isalpha() for char in text):
+        raise InvalidAddress(_SHORT_CODE)
     number = _e164(digits)
     is_whole = text.startswith("+") or (number and _is_surely_international(number))
     if not is_whole or digits.startswith("+0") or any(char.isalpha() for char in text):

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from aiohttp import web
 
-from prefsvc import brands, metrics, opt_outs, reviews
+from prefsvc import brands, metrics, opt_outs, reviews, texts
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
@@ -19,6 +19,9 @@ from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.reviews import Answer, Doubt, Review, Said
 from prefsvc.settings import Settings
+from prefsvc.suppression import UNORDERED_START
+from prefsvc.text_order import Moments
+from prefsvc.texts import Heard, Undecided, Word
 from prefsvc.vault import Vault
 
 
@@ -128,6 +131,22 @@ class Service:
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             return await opt_outs.withdraw(tx, self.vault, acts)
 
+    async def hear(self, word: Word) -> Heard | Undecided:
+        """Record a STOP or START by text, unless more must be known; durable once it is heard."""
+        async with self.writing(word.act.brand) as tx:
+            heard = await texts.hear(tx, self.vault, word, within=self.settings.text_order)
+        if isinstance(heard, Heard):
+            _count_heard(heard)
+        return heard
+
+    async def settle(self, word: Word, moments: Moments) -> Heard:
+        """Record it with what the provider told; durable when this returns."""
+        within = self.settings.text_order
+        async with self.writing(word.act.brand) as tx:
+            heard = await texts.settle(tx, self.vault, word, moments, within=within)
+        _count_heard(heard)
+        return heard
+
     async def ask(self, doubt: Doubt) -> None:
         """Open the review of a doubtful reply; it is durable when this returns."""
         async with self.writing(doubt.brand) as tx:
@@ -149,6 +168,15 @@ def count(acts: Sequence[Act], recorded: Sequence[Recorded]) -> None:
     """Count what was recorded, once it is committed."""
     for act, made in zip(acts, recorded, strict=True):
         metrics.OPT_OUTS.labels(act.recipient.channel, act.source, str(made.is_new).lower()).inc()
+
+
+def _count_heard(heard: Heard) -> None:
+    if not (heard.act and heard.recorded):
+        return
+    if heard.kind == "opt_out":
+        count([heard.act], [heard.recorded])
+    elif heard.act.source == UNORDERED_START:
+        metrics.UNORDERED_STARTS.labels(heard.act.brand.slug).inc()
 
 
 def _count_said(said: Said | None) -> None:

@@ -52,6 +52,11 @@ def new_event_id(now: datetime, bucket: int) -> UUID:
     return UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | tail)
 
 
+def earliest_event_id(at: datetime) -> UUID:
+    """Return an id that no event of this moment or later comes before."""
+    return UUID(int=(int(at.timestamp() * 1000) & (2**48 - 1)) << 80)
+
+
 def bucket_of_event(event_id: UUID) -> int:
     """Return the bucket that an event's id names."""
     return event_id.int & _BUCKET_BITS

@@ -23,6 +23,11 @@ MAIL_EVENTS = Counter(
     "bounce_soft, resubscribe, other, or unreadable.",
     ["provider", "kind"],
 )
+UNORDERED_STARTS = Counter(
+    "prefsvc_unordered_starts_total",
+    "STARTs by text that lifted nothing, because they may have been sent before a STOP, by brand.",
+    ["brand"],
+)
 SENDS = Counter(
     "prefsvc_sends_total",
     "Messages that senders reported, by brand and verdict: clear, in_flight, violation, exempt, "

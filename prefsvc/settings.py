@@ -97,6 +97,9 @@ class Settings(BaseSettings):
     """What proves mail providers' webhooks, as `source:secret`, separated by commas; also a file of
     that name. What the secret is depends on the provider (docs/mail-events.md)."""
 
+    twilio_api_url: str = "https://api.twilio.com"
+    """Where Twilio is asked when a STOP and a START were sent that crossed on their way."""
+
     # Limits.
     body_bytes_max: Positive = 1 << 20
     """The largest request body of the API."""
@@ -126,6 +129,14 @@ class Settings(BaseSettings):
     """How long a caller may take to send its body."""
     request_timeout_seconds: Seconds = 30
     """How long the API works on one request; streams and long polls have their own limits."""
+    webhook_timeout_seconds: Seconds = 10
+    """How long a webhook of a provider of text messages may take; then it is answered 503, so that
+    the provider tries again. Twilio gives up after 15 (RULES S-08)."""
+    text_order_seconds: Annotated[float, Field(ge=0)] = 15
+    """How long after a STOP by text a START may have been sent before it (and the other way round):
+    as long as one message's hand-over may take. Longer where your connection overrides retry."""
+    twilio_api_timeout_seconds: Seconds = 3
+    """How long Twilio may take to say when messages were sent; then that is unknown."""
     check_addresses_max: Positive = 10_000
     """The most addresses in one check."""
     links_bulk_max: Positive = 100_000
@@ -291,7 +302,7 @@ class Settings(BaseSettings):
             raise ValueError("must begin with https:// or http://")
         return value.rstrip("/")
 
-    @field_validator("twilio_consents_url")
+    @field_validator("twilio_api_url", "twilio_consents_url")
     @classmethod
     def _is_safe(cls, value: str) -> str:
         url = URL(value)
@@ -331,6 +342,11 @@ class Settings(BaseSettings):
     def review_age(self) -> timedelta:
         """Return for how long a doubtful reply waits for a decision."""
         return timedelta(days=self.review_days_max)
+
+    @property
+    def text_order(self) -> timedelta:
+        """Return for how long texts may arrive in another order than they were sent in."""
+        return timedelta(seconds=self.text_order_seconds)
 
     @property
     def delivery_claim(self) -> timedelta:

@@ -54,6 +54,10 @@ LIFTING_SOURCES = frozenset(
 for something else, an import or a provider's event records an opt-in and lifts nothing (RULES
 P-08), with one exception (may_lift)."""
 
+UNORDERED_START = "sms_reply_unordered"
+"""A START by text that may have been sent before the STOP that it arrived after (RULES S-20): it
+lifts nothing."""
+
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply",

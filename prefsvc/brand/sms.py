@@ -33,6 +33,18 @@ _SEGMENTS_MAX: Final[dict[ReplyKind, int]] = {"stop": 1, "help": 2, "start": 1}
 _LINK: Final = re.compile(
     r"://|\bwww\.|(?<![@\w.-])(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w@])(?!\.[\w@])", re.IGNORECASE
 )
+# What a confirmation must not say (47 CFR 64.1200(a)(12): it "merely confirms").
+_MARKETING: Final = re.compile(
+    r"\d\s?[%$€£]|[$€£]\s?\d|\b(?:"
+    r"bargains?|coupons?|deals?|discounts?|exclusive|(?<!toll-)free|gifts?|offers?|promo(?:tion)?s?|"
+    r"sales?|save|shop|vouchers?|"
+    r"bon d'achat|boutique|cadeaux?|gratuit\w*|offres?|remises?|soldes|"
+    r"compras?|descuentos?|gratis|ofertas?|rebajas|regalos?|tienda|"
+    r"angebote?|geschenke?|gutscheine?|kostenlos|rabatte?|sparen"
+    r")\b",
+    re.IGNORECASE,
+)
+_CONFIRMATIONS: Final[frozenset[ReplyKind]] = frozenset({"stop", "start"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,23 +118,39 @@ def reply_text(kind: ReplyKind, *, brand_name: str, contact: str) -> Callable[[s
 
     {brand} and {contact} stand for those two; they count with the room they will take.
     """
-    segments_max = _SEGMENTS_MAX[kind]
 
     def parse(text: str) -> str:
         reply = text_of(640)(text)
         sent = reply.replace("{brand}", brand_name).replace("{contact}", contact)
-        if link := _LINK.search(reply):
+        # The name and the contact may look like anything, a web address or an offer included.
+        own = _without(sent, brand_name, contact)
+        if complaint := _complaint(kind, reply, own, is_named=own != _without(sent, contact)):
+            raise ValueError(complaint)
+        if segments(sent) > _SEGMENTS_MAX[kind]:
             raise ValueError(
-                f'"{link[0]}" looks like a web address; an answer to {kind.upper()} carries none'
-            )
-        if segments(sent) > segments_max:
-            raise ValueError(
-                f"takes {segments(sent)} text messages; the most is {segments_max}"
+                f"takes {segments(sent)} text messages; the most is {_SEGMENTS_MAX[kind]}"
                 " (160 characters each, 70 with letters outside the GSM alphabet)"
             )
         return reply
 
     return parse
+
+
+def _complaint(kind: ReplyKind, reply: str, own: str, *, is_named: bool) -> str | None:
+    if link := _LINK.search(reply):
+        return f'"{link[0]}" looks like a web address; an answer to {kind.upper()} carries none'
+    if kind in _CONFIRMATIONS and (offer := _MARKETING.search(own)):
+        # HELP says what the texts are about, which may be sales and offers.
+        return f'"{offer[0]}" advertises; an answer to {kind.upper()} only confirms'
+    if not is_named:
+        return "does not say whose answer it is; write {brand} where the name goes"
+    return None
+
+
+def _without(text: str, *parts: str) -> str:
+    for part in filter(None, parts):
+        text = re.sub(re.escape(part), " ", text, flags=re.IGNORECASE)
+    return text
 
 
 def segments(text: str) -> int:

@@ -2557,7 +2557,7 @@ async def keep_evidence(conn: Connection, rows: Sequence[KeepEvidenceIn]) -> Non
 
 _RECORDED_BEFORE = """\
 select idempotency_key as idempotency_key, event_id, address_key, act, scope, topic, reason, effect,
-    received_at, deadline_at as "deadline_at?", deadline as "deadline?"
+    source, received_at, deadline_at as "deadline_at?", deadline as "deadline?"
 from preference_event
 where bucket = $1 and brand_id = $2 and idempotency_key = any($3::text[])"""
 
@@ -2574,6 +2574,7 @@ class RecordedBeforeRow:
     topic: str
     reason: str
     effect: str
+    source: str
     received_at: datetime
     deadline_at: datetime | None
     deadline: Json | None
@@ -2586,6 +2587,50 @@ async def recorded_before(
     return [
         RecordedBeforeRow(*row)
         for row in await conn.fetch(_RECORDED_BEFORE, bucket, brand_id, idempotency_keys)
+    ]
+
+
+_RECENT_ACTS = """\
+select e.source, e.sent_at as "sent_at?", e.received_at, p.content as "evidence?"
+from preference_event as e
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+where e.bucket = $1 and e.brand_id = $2 and e.event_id >= $3
+    and e.address_key = $4 and e.channel = $5 and e.act = $6
+    and e.scope = $7 and e.topic = $8 and e.reason = $9"""
+
+
+@dataclass(frozen=True, slots=True)
+class RecentActsRow:
+    """A row of recent_acts."""
+
+    source: str
+    sent_at: datetime | None
+    received_at: datetime
+    evidence: Json | None
+
+
+async def recent_acts(
+    conn: Connection,
+    *,
+    bucket: int,
+    brand_id: int,
+    since: UUID,
+    address_key: bytes,
+    channel: str,
+    act: str,
+    scope: str,
+    topic: str,
+    reason: str,
+) -> list[RecentActsRow]:
+    """Read what was said about one address, channel, scope and reason since a moment.
+
+    An event's id begins with its moment, so `since` is an id, too, and the index finds these few rows.
+    """
+    return [
+        RecentActsRow(*row)
+        for row in await conn.fetch(
+            _RECENT_ACTS, bucket, brand_id, since, address_key, channel, act, scope, topic, reason
+        )
     ]
 
 

@@ -6,5 +6,6 @@ names the rule that made it, and each rule is a line in languages/*.toml. docs/i
 
 from prefsvc.intent.decision import Decision, Intent
 from prefsvc.intent.reading import WrongNumber, decide, is_yes
+from prefsvc.intent.spelling import CHARS_MAX
 
-__all__ = ["Decision", "Intent", "WrongNumber", "decide", "is_yes"]
+__all__ = ["CHARS_MAX", "Decision", "Intent", "WrongNumber", "decide", "is_yes"]

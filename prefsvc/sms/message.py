@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Final, Literal
 
 from prefsvc.address import Address
-from prefsvc.intent import Decision, WrongNumber, decide, is_yes
+from prefsvc.intent import CHARS_MAX, Decision, WrongNumber, decide, is_yes
 from prefsvc.sms.network import channel_of
 
 Provider = Literal["telnyx", "twilio"]
@@ -76,7 +76,7 @@ def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Dec
     a request to stop revokes by law, whatever its words were set to mean (S-13), and YES starts
     nothing (S-14). `wrong_number` is what "you have the wrong number" asks of this brand.
     """
-    ours = decide(message.body, wrong_number=wrong_number)
+    ours = _reading(message.body, wrong_number)
     if ours.intent == "stop":
         return ours
     match message.opt_out_type:
@@ -88,6 +88,27 @@ def intent(message: InboundMessage, *, wrong_number: WrongNumber = "ask") -> Dec
             return Decision("help", "provider")
         case _:
             return ours
+
+
+def _reading(body: str, wrong_number: WrongNumber) -> Decision:
+    """Read the body; of one that is longer than any text message, its end, too."""
+    ours = decide(body, wrong_number=wrong_number)
+    if ours.intent == "stop" or len(body) <= CHARS_MAX:
+        return ours
+    end = decide(body[-CHARS_MAX:], wrong_number=wrong_number)
+    return end if end.intent == "stop" or (end.intent == "ask" and ours.intent == "none") else ours
+
+
+def body_of(texts: Iterable[str]) -> str:
+    """Return what a person wrote as it is kept: of a very long text its beginning and its end.
+
+    More than one text in one message is nothing that a provider sends; each may be the STOP.
+    """
+    text = "\n".join(dict.fromkeys(texts))
+    if len(text) > BODY_CHARS_MAX:
+        half = BODY_CHARS_MAX // 2
+        text = f"{text.strip()[:half]}\n{text.strip()[1 - half :]}"
+    return storable(text, BODY_CHARS_MAX)
 
 
 def storable(text: str, chars_max: int) -> str:

@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 
-from prefsvc import metrics
+from prefsvc import metrics, texts
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import Service
 from prefsvc.errors import InvalidAddress, UnknownRecipientNumber
@@ -10,10 +10,14 @@ from prefsvc.intent import Decision
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
+from prefsvc.sms.hearing import hear
 from prefsvc.sms.message import InboundMessage, intent
 from prefsvc.sms.network import scope_of
+from prefsvc.sms.replies import Outcome
 from prefsvc.sms.status import MessageStatus, SendError
-from prefsvc.suppression import Scope
+from prefsvc.suppression import ActKind, Scope
+from prefsvc.text_order import Text
+from prefsvc.texts import Word
 
 
 def brand_of(service: Service, number: str | None, sender_pool: str | None) -> AppliedBrand:
@@ -26,39 +30,50 @@ def brand_of(service: Service, number: str | None, sender_pool: str | None) -> A
     return brand
 
 
-async def take_message(service: Service, brand: AppliedBrand, message: InboundMessage) -> Decision:
-    """Record a STOP or START, or have a person look; return how the message was read.
+async def take_message(
+    service: Service, brand: AppliedBrand, message: InboundMessage
+) -> Outcome | None:
+    """Record a STOP or START, or have a person look; return what it is answered with, if anything.
 
     It is durable when this returns; what is raised instead lets the provider try again.
     """
-    decision = intent(message, wrong_number=brand.brand.sms.wrong_number)
-    if decision.intent in {"stop", "start", "ask"}:
-        await _record(service, brand, message, decision)
-    return decision
-
-
-async def _record(
-    service: Service, brand: AppliedBrand, message: InboundMessage, decision: Decision
-) -> None:
     try:
-        address = message.address()
+        recipient = Recipient.of(message.address(), service.vault)
     except InvalidAddress:
-        return  # A short code or a name wrote: nobody whom a sender could text.
-    recipient = Recipient.of(address, service.vault)
+        return None  # A short code or a name wrote: nobody whom a sender could text.
+    decision = intent(message, wrong_number=brand.brand.sms.wrong_number)
+    match decision.intent:
+        case "stop" | "start":
+            return await _take_word(service, message, decision, brand, recipient)
+        case "ask":
+            await service.ask(_doubt(message, decision, brand, recipient))
+            return None
+        case "help":
+            return "help"
+        case "none":
+            return None
+
+
+async def _take_word(
+    service: Service,
+    message: InboundMessage,
+    decision: Decision,
+    brand: AppliedBrand,
+    recipient: Recipient,
+) -> Outcome | None:
+    evidence = message.evidence() | asdict(decision)
+    act = Act(brand, recipient, scope_of(message.network), texts.SOURCE, evidence)
+    text = Text(message.provider, message.message_id, message.account, message.sent_at)
+    kind: ActKind = "opt_out" if decision.intent == "stop" else "opt_in"
+    heard = await hear(service, Word(kind, act, text))
+    return heard.answer
+
+
+def _doubt(
+    message: InboundMessage, decision: Decision, brand: AppliedBrand, recipient: Recipient
+) -> Doubt:
     message_id, scope = f"{message.provider}:{message.message_id}", scope_of(message.network)
-    if decision.intent == "ask":
-        evidence = message.evidence()
-        await service.ask(Doubt(brand, recipient, message_id, decision, evidence, scope))
-        return
-    act = Act(
-        brand,
-        recipient,
-        scope,
-        "sms_reply",
-        message.evidence() | asdict(decision),
-        idempotency_key=message_id,
-    )
-    await (service.record([act]) if decision.intent == "stop" else service.withdraw([act]))
+    return Doubt(brand, recipient, message_id, decision, message.evidence(), scope)
 
 
 async def take_status(

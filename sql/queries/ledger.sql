@@ -44,9 +44,19 @@ values :each(bucket::smallint, event_id::uuid, content::jsonb)
 -- name: recorded_before :many
 -- Find events of one bucket that were recorded under these idempotency keys.
 select idempotency_key as idempotency_key, event_id, address_key, act, scope, topic, reason, effect,
-    received_at, deadline_at as "deadline_at?", deadline as "deadline?"
+    source, received_at, deadline_at as "deadline_at?", deadline as "deadline?"
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and idempotency_key = any(:idempotency_keys::text[])
+
+-- name: recent_acts :many
+-- Read what was said about one address, channel, scope and reason since a moment. An event's id
+-- begins with its moment, so `since` is an id, too, and the index finds these few rows.
+select e.source, e.sent_at as "sent_at?", e.received_at, p.content as "evidence?"
+from preference_event as e
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+where e.bucket = :bucket and e.brand_id = :brand_id and e.event_id >= :since
+    and e.address_key = :address_key and e.channel = :channel and e.act = :act
+    and e.scope = :scope and e.topic = :topic and e.reason = :reason
 
 -- name: event :maybe
 -- Read one event by its id, with its evidence and, unless erased, the address.

@@ -5,7 +5,7 @@ from multidict import MultiDict
 
 from prefsvc.errors import UnreadableMessage
 from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, intent
-from prefsvc.sms.twilio.form import parse_form
+from prefsvc.sms.twilio.form import PARAMETERS_MAX, parse_form
 from prefsvc.sms.twilio.reading import read_message
 from tests.sms.twilio_client import ACCOUNT_SID, NUMBER, PERSON, SERVICE_SID, sms
 
@@ -174,8 +174,8 @@ def test_a_form_is_parsed_with_blank_repeated_and_odd_parameters():
 
 
 def test_a_form_of_too_many_parameters_reads_as_none():
-    assert len(parse_form(b"&".join([b"a=1"] * 256))) == 256
-    assert not parse_form(b"&".join([b"a=1"] * 257))
+    assert len(parse_form(b"&".join([b"a=1"] * PARAMETERS_MAX))) == PARAMETERS_MAX
+    assert not parse_form(b"&".join([b"a=1"] * (PARAMETERS_MAX + 1)))
     assert not parse_form(b"&" * 65536)
 
 

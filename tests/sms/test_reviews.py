@@ -63,18 +63,22 @@ async def test_deciding_stop_confirms_and_records_no_second_opt_out(client, keys
     assert await count_of(service, "preference_event") == 1
 
 
-async def test_dismissing_lifts_nothing_only_the_person_does(client, keys):
+async def test_dismissing_lifts_nothing_only_the_person_does(client, keys, clock):
     await text(client)
     decided = await decide(client, keys, await only_review(client, keys), "dismiss")
     assert decided["state"] == "dismissed"
     assert decided["consequence"] == "The opt-out stands until the person says otherwise."
     assert not await may_text(client, keys)
+    clock.move(minutes=1)
     await text(client, "START")
     assert await may_text(client, keys)
 
 
-async def test_a_start_is_stronger_than_the_decision_about_what_was_said_before_it(client, keys):
+async def test_a_start_is_stronger_than_the_decision_about_what_was_said_before_it(
+    client, keys, clock
+):
     await text(client)
+    clock.move(minutes=1)
     await text(client, "START")
     await decide(client, keys, await only_review(client, keys), "stop")
     assert await may_text(client, keys)
@@ -165,8 +169,9 @@ async def test_the_same_message_is_asked_about_once(client, keys, service, doubt
     assert await count_of(service, "preference_event") == (doubtful == "suppress")
 
 
-async def test_a_duplicate_that_comes_after_a_start_stops_nothing(client, keys):
+async def test_a_duplicate_that_comes_after_a_start_stops_nothing(client, keys, clock):
     await text(client, MessageSid=SID)
+    clock.move(minutes=1)
     await text(client, "START")
     await text(client, MessageSid=SID)
     assert await may_text(client, keys)

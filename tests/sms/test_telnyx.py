@@ -130,8 +130,21 @@ async def test_a_stale_start_lifts_nothing_and_says_why(text, may_text, timestam
 
 async def test_a_start_of_some_minutes_ago_is_one(text, may_text):
     await text("STOP")
-    assert (await text("START", timestamp=moment(seconds=240))).status == 204
+    later = {"timestamp": moment(seconds=240), "received_at": "2026-03-02T09:00:01.503+00:00"}
+    assert (await text("START", **later)).status == 204
     assert await may_text()
+
+
+async def test_of_a_stop_and_a_start_that_counts_which_telnyx_received_last(text, may_text):
+    early, late = "2026-03-02T09:00:00.503+00:00", "2026-03-02T09:00:00.504+00:00"
+    await text("STOP", received_at=late)
+    await text("START", received_at=early)
+    assert not await may_text()
+    await text("START", received_at=late, from_=BOBS_PHONE)
+    await text("STOP", received_at=early, from_=BOBS_PHONE)
+    assert await may_text(BOBS_PHONE)
+    await text("START", received_at=late)
+    assert not await may_text()
 
 
 async def test_an_error_counts_however_late_it_comes(post, may_text):

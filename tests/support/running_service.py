@@ -79,8 +79,12 @@ class Running:
         """GET a path or, with a body, POST to it."""
         url = path if path.startswith("http") else self.origin + path
         headers = {"Authorization": f"Bearer {key}"} if key else {}
+        return self.send(Request(url, body, headers))
+
+    def send(self, request: Request) -> Answer:
+        """Send a request as it is."""
         try:
-            with urlopen(Request(url, body, headers), timeout=LIMIT_SECONDS) as reply:
+            with urlopen(request, timeout=LIMIT_SECONDS) as reply:
                 return Answer(reply.status, reply.read())
         except HTTPError as reply:
             with reply:

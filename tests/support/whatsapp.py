@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 
 from prefsvc import api_keys, brands, senders
+from prefsvc.doors import SERVICE
 from prefsvc.verification import verify
 from tests.sms.twilio_client import signed, sms, status
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN, acme
@@ -30,7 +31,9 @@ def on(network, number=ANNS_PHONE):
 
 
 async def text(client, body="STOP", *, network="whatsapp", **more):
-    """Write to acme on a network, as Ann."""
+    """Write to acme on a network, as Ann; START a while after what she wrote before (S-20)."""
+    if body == "START":
+        client.app[SERVICE].database.clock.move(minutes=1)
     form = sms(body, from_=on(network), to=on(network, ACMES_NUMBER), **more)
     headers = signed(ORIGIN + MESSAGES, form, TWILIO_TOKEN)
     reply = await client.post(MESSAGES, data=form, headers=headers)

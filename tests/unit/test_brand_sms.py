@@ -39,6 +39,66 @@ def test_an_answer_with_a_link_is_refused(text):
         read("stop", text)
 
 
+@pytest.mark.parametrize(
+    ("text", "offer"),
+    [
+        ("Last chance: 20% off", "0%"),
+        ("Our SALE goes on", "SALE"),
+        ("Free gift with START", "Free"),
+        ("$10 if you stay", "[$]1"),
+        ("10 € if you stay", "0 €"),
+        ("Nos soldes continuent", "soldes"),
+        ("Muchas ofertas en tienda", "ofertas"),
+        ("Noch 10 € Rabatt", "0 €"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["stop", "start"])
+def test_a_confirmation_that_advertises_is_refused(kind, text, offer):
+    refusal = f'"{offer}" advertises; an answer to {kind.upper()} only confirms'
+    with pytest.raises(ValueError, match=refusal):
+        read(kind, f"{{brand}}: {text}")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "ACME: done. Call toll-free +1 202 555 0123.",
+        "{brand} : c'est noté. Sans frais.",
+        "{brand}: done. Write to {contact} or hello@example.com.",
+    ],
+)
+def test_a_confirmation_that_only_confirms_stands(text):
+    assert read("stop", text) == text
+
+
+def test_help_may_say_what_the_texts_are_about():
+    assert read("help", "{brand} texts about sales and offers. {contact}. Reply STOP to end.")
+
+
+def test_the_brands_own_name_may_be_an_offer():
+    assert read("stop", "{brand}: done. {contact}", brand_name="The Gift Shop")
+    assert read("stop", "The gift shop: done.", brand_name="The Gift Shop")
+
+
+@pytest.mark.parametrize("kind", ["stop", "help", "start"])
+@pytest.mark.parametrize("text", ["You are unsubscribed.", "Ask {contact}.", "{brands}: done."])
+def test_an_answer_that_does_not_name_the_brand_is_refused(kind, text):
+    with pytest.raises(ValueError, match="does not say whose answer it is"):
+        read(kind, text)
+
+
+def test_the_brands_file_says_what_is_wrong_with_an_answer():
+    replies = {"stop": {"en": "Acme: bye. Our SALE goes on."}}
+    declared = small(
+        channels=["sms"],
+        numbers=["+12025550100"],
+        support={"email": "help@example.com"},
+        sms={"replies": replies},
+    )
+    with pytest.raises(BrandRefusal, match='"SALE" advertises'):
+        Brand.from_toml(as_toml(declared), file="acme.toml")
+
+
 def test_the_brands_own_web_address_is_no_link_of_the_answer():
     assert read(
         "help", "{brand}: {contact}", brand_name="acme.example", contact="https://a.example"
@@ -48,11 +108,11 @@ def test_the_brands_own_web_address_is_no_link_of_the_answer():
 @pytest.mark.parametrize(
     ("kind", "text", "count"),
     [
-        ("stop", "x" * 161, 2),
-        ("stop", "á" + "x" * 70, 2),
-        ("start", "€" * 81, 2),
-        ("help", "x" * 307, 3),
-        ("help", "á" + "x" * 134, 3),
+        ("stop", "Acme" + "x" * 157, 2),
+        ("stop", "Acme á" + "x" * 65, 2),
+        ("start", "Acme" + "€" * 79, 2),
+        ("help", "Acme" + "x" * 303, 3),
+        ("help", "Acme á" + "x" * 129, 3),
     ],
 )
 def test_an_answer_that_takes_more_texts_than_it_may_is_refused(kind, text, count):
@@ -62,7 +122,12 @@ def test_an_answer_that_takes_more_texts_than_it_may_is_refused(kind, text, coun
 
 @pytest.mark.parametrize(
     ("kind", "text"),
-    [("stop", "x" * 160), ("stop", "á" + "x" * 69), ("start", "€" * 80), ("help", "x" * 306)],
+    [
+        ("stop", "Acme" + "x" * 156),
+        ("stop", "Acme á" + "x" * 64),
+        ("start", "Acme" + "€" * 78),
+        ("help", "Acme" + "x" * 302),
+    ],
 )
 def test_an_answer_that_just_fits_stands(kind, text):
     assert read(kind, text) == text

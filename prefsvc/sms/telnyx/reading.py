@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from prefsvc.errors import InvalidAddress, UnreadableMessage
-from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, OptOutType, names_of, storable
+from prefsvc.sms.message import InboundMessage, OptOutType, body_of, names_of
 from prefsvc.sms.status import MessageStatus, SendError
 from prefsvc.sms.telnyx.event import Event, Values, items_of, text_of, values_of
 from prefsvc.sms.telnyx.send_errors import SEND_ERRORS
@@ -138,7 +138,7 @@ def _words(payload: Values) -> str:
     tapped = values_of(body.get("suggestion_response"))
     said = (payload.get("text"), body.get("text"), tapped.get("text"), payload.get("subject"))
     words = (one for one in said if isinstance(one, str) and one.strip())
-    return storable(next(words, ""), BODY_CHARS_MAX)
+    return body_of([next(words, "")])
 
 
 def _opt_out_type(payload: Values) -> OptOutType | None:

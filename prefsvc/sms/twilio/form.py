@@ -12,9 +12,9 @@ from multidict import MultiDict, MultiMapping
 from prefsvc.errors import UnreadableMessage
 from prefsvc.sms.message import FIELD_CHARS_MAX, storable
 
-# Twilio sends some thirty. The signature's check sorts them anew for each token and spelling of the
-# URL, so that thousands from a stranger would cost the time of many messages.
-PARAMETERS_MAX: Final = 256
+# Twilio sends some thirty, and more in time. The signature's check sorts them anew for each token
+# and spelling of the URL, so that tens of thousands from a stranger would cost many messages' time.
+PARAMETERS_MAX: Final = 1024
 
 _NETWORK: Final = re.compile(r"([a-z][a-z0-9+.-]{0,31}):(.*)", re.DOTALL | re.IGNORECASE)
 _PHONE_NETWORKS: Final = frozenset({"mms", "sms", "tel"})

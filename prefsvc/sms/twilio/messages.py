@@ -1,18 +1,22 @@
-"""POST /hooks/twilio/messages: a person's text, as Twilio passes it on."""
+"""POST or GET /hooks/twilio/messages: a person's text, as Twilio passes it on.
+
+It may be set as the fallback URL, too: what Twilio adds there (`ErrorCode`, `ErrorUrl`) is signed
+like all else and changes nothing (RULES S-08).
+"""
 
 from aiohttp import web
 
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import SERVICE
-from prefsvc.intent import Decision
 from prefsvc.sms import replies
 from prefsvc.sms.receiving import brand_of, take_message
+from prefsvc.sms.replies import Outcome
 from prefsvc.sms.twilio import twiml
 from prefsvc.sms.twilio.reading import read_message
 from prefsvc.sms.twilio.signed import signed_form
 
 
-async def post_message(request: web.Request) -> web.Response:
+async def take_text(request: web.Request) -> web.Response:
     """Record a STOP or START, answer HELP, have a person look at what is doubtful.
 
     2xx only once it is durable, so that Twilio retries.
@@ -23,10 +27,10 @@ async def post_message(request: web.Request) -> web.Response:
     return _answer(brand, await take_message(service, brand, message))
 
 
-def _answer(brand: AppliedBrand, decision: Decision) -> web.Response:
+def _answer(brand: AppliedBrand, outcome: Outcome | None) -> web.Response:
     language = brand.brand.default_language
-    text = replies.for_intent(
-        decision.intent,
+    text = replies.text_for(
+        outcome,
         brand_name=brand.brand.name_in(language),
         language=language,
         contact=brand.brand.contact_text,

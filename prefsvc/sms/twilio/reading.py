@@ -3,11 +3,9 @@
 Refused only where one cannot be attributed; whatever else is missing or odd is left out.
 """
 
-from typing import cast
-
 from multidict import MultiMapping
 
-from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, OptOutType, names_of, storable
+from prefsvc.sms.message import InboundMessage, OptOutType, body_of, names_of
 from prefsvc.sms.status import MessageStatus
 from prefsvc.sms.twilio.form import message_sid_of, optional, parted, required
 
@@ -25,7 +23,7 @@ def read_message(form: MultiMapping[str]) -> InboundMessage:
         network=network,
         from_=from_,
         to=parted(to)[1] if to else None,
-        body=storable(form.get("Body", ""), BODY_CHARS_MAX),
+        body=body_of(form.getall("Body", [])),
         opt_out_type=_opt_out_type(form),
         media_count=_media_count(form),
         parameter_names=names_of(form),
@@ -52,8 +50,10 @@ def read_status(form: MultiMapping[str]) -> MessageStatus:
 
 
 def _opt_out_type(form: MultiMapping[str]) -> OptOutType | None:
-    said = form.get("OptOutType", "").strip().upper()
-    return cast("OptOutType", said) if said in {"STOP", "START", "HELP"} else None
+    said = {text.strip().upper() for text in form.getall("OptOutType", [])}
+    if "STOP" in said:
+        return "STOP"
+    return "START" if said == {"START"} else "HELP" if said == {"HELP"} else None
 
 
 def _media_count(form: MultiMapping[str]) -> int:

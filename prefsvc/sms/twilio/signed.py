@@ -15,14 +15,24 @@ _FORM = "application/x-www-form-urlencoded"
 
 
 async def signed_form(request: web.Request) -> MultiDict[str]:
-    """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank."""
+    """Read the form that Twilio signed, or refuse; a signed body that is no form reads as blank.
+
+    A webhook that is set to GET has its parameters in the query (RULES S-01), and there the URL is
+    all that is signed.
+    """
     service = request.app[SERVICE]
     body = await read_posted(request)
-    form = parse_form(body) if request.content_type == _FORM else None
-    account = form.get("AccountSid", "") if form is not None else ""
-    if not _is_signed(request, service.vault.twilio_tokens_for(account), body, form):
+    posted = parse_form(body) if request.content_type == _FORM else None
+    given = posted or MultiDict() if request.method == "POST" else _in_query(request)
+    tokens = service.vault.twilio_tokens_for(given.get("AccountSid", ""))
+    if not _is_signed(request, tokens, body, posted):
         raise UnsignedWebhook
-    return form if form is not None else MultiDict()
+    return given
+
+
+def _in_query(request: web.Request) -> MultiDict[str]:
+    query = request.raw_path.partition("?")[2]
+    return parse_form(query.encode(errors="surrogateescape"))
 
 
 async def signed_body(request: web.Request, *, bytes_max: int) -> tuple[bytes, frozenset[str]]:

@@ -314,3 +314,30 @@ async def test_a_mail_that_breaks_off_is_no_mail(office, service):
 
     await asyncio.to_thread(shout)
     assert await count(service, "preference_event") == 0
+
+
+async def test_stopping_ends_what_is_idle_and_answers_what_is_being_taken(service, may_mail):
+    def hello(port):
+        line = socket.create_connection(("127.0.0.1", port), timeout=30)
+        line.sendall(b"EHLO x\r\n" + FROM + TO + b"DATA\r\n")
+        said = b""
+        while b"354" not in said:
+            said += line.recv(65536)
+        return line
+
+    def rest(line):
+        line.sendall(mail("please unsubscribe me") + b".\r\n")
+        with line, line.makefile("rb") as answers:
+            return answers.read()
+
+    async with asyncio.timeout(20):
+        async with listening(service) as port:
+            idle = await asyncio.to_thread(smtplib.SMTP, "127.0.0.1", port, timeout=30)
+            line = await asyncio.to_thread(hello, port)
+            answering = asyncio.create_task(asyncio.to_thread(rest, line))
+        answer = await answering
+    assert answer.startswith(b"250")
+    assert b"421" in answer
+    assert (await asyncio.to_thread(idle.noop))[0] == 421
+    idle.close()
+    assert not await may_mail()

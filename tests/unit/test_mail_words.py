@@ -80,6 +80,14 @@ def test_a_removal_subject_is_a_request(subject):
     assert read(letter("", subject)).outcome == "opt_out"
 
 
+def test_who_asks_why_is_heard_though_footers_ask_it_too():
+    why = "Why am I receiving this? I never asked for it, remove me"
+    assert read(letter(why, "Re: Sale")).outcome == "opt_out"
+    assert read(letter("Why am I getting this?", "Re: Sale")).outcome == "ask"
+    below = "Lovely, thanks!\n\nWhy am I getting this?\nUnsubscribe"
+    assert read(letter(below, "Re: Sale")).outcome == "ignored"
+
+
 @pytest.mark.parametrize("text", ORDINARY)
 def test_an_ordinary_letter_asks_for_nothing(text):
     assert of_text(text).asked == "none"

@@ -79,15 +79,17 @@ def read(
     recipients: Sequence[str] = (),
     mailboxes: Collection[str] = (),
     keyring: Keyring | None = None,
+    reverse_path: str | None = None,
 ) -> Reading:
     """Say what a raw message is; never raises, and takes time in proportion to its length.
 
     `recipients` are those of the envelope, where it is known; `mailboxes` are our own addresses to
     which people write to be removed, canonical. With a `keyring` only authentic tokens count.
+    `reverse_path` is the envelope's sender: a server that hands mail on need not write it into it.
     """
     if len(raw) > OCTETS_MAX:
         return Reading("ignored", "too_large")
-    message = parse(raw)
+    message = _with_reverse_path(parse(raw), reverse_path)
     place = _Place(recipients, frozenset(mailboxes), keyring)
     reported = _reported(message, place)
     return (
@@ -97,6 +99,13 @@ def read(
         or _written_by_program(message, place)
         or _asked(message, place)
     )
+
+
+def _with_reverse_path(message: Entity, reverse_path: str | None) -> Entity:
+    """Return the message as its last server would have it (RFC 5321 §4.4)."""
+    if reverse_path is None or (reverse_path and message.has("return-path")):
+        return message  # what the mail says is older, and nobody makes a null path of another
+    return replace(message, fields=(("return-path", f"<{reverse_path}>"), *message.fields))
 
 
 def _sent_to_token(message: Entity, place: _Place) -> Reading | None:

@@ -95,7 +95,9 @@ def _begins_other_text(lines: Sequence[str], at: int, *, has_words: bool) -> boo
         return bool(_GROUPWISE.match(line)) or _is_divider(line)
     if _is_divider(line) or _is_pasted_header(lines, at):
         return True
-    if _tables().footers.match(line.strip(" \t*-\u00a0").lower()):
+    printed = line.strip(" \t*-\u00a0").lower()
+    # "Why am I getting this?" stands above many a footer; with nothing above it, the person asks.
+    if _tables().footers.match(printed) and (has_words or not printed.endswith("?")):
         return True
     # A signature or a rule with nothing above it is how the person's text begins. Below a phone's
     # signature nobody writes: it stands above the quotation.

@@ -25,13 +25,14 @@ _NAMES_MAX: Final = 3
 
 _MAIL_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@]{1,120}>?")
 _NO_WORD: Final = re.compile(r"[^\w'\u2019+]+")
+_E_MAIL: Final = re.compile(r"\be mail")
 _SUBJECT_PREFIX: Final = re.compile(
     r"\s*(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|temat|тема)\s*:\s*",
     re.IGNORECASE,
 )
 _NEGATION: Final = re.compile(
     r"\b(?:dont|do not|never|not|didnt|wont|cant|cannot|without|nicht|ne|no|non|não"
-    r"|inte|ikke|niet|nie)(?: \w+)?\s?$"
+    r"|inte|ikke|niet|nie)(?: \w+| (?:want|wish|need|mean|intend|like) to)?\s?$"
 )
 _NEGATION_CHARS_MAX: Final = 40
 _LIST_NAME: Final = re.compile(r"\w*(?:[\d@_.+-]|recipient)\S*|news\w*|list\w*")
@@ -136,7 +137,8 @@ def _phrase_in(text: str) -> str | None:
 
 def _plain(text: str) -> str:
     text = _MAIL_ADDRESS.sub(" recipient ", text[:_CHARS_AT_ONCE]).lower().replace("\u2019", "'")
-    return " ".join(_NO_WORD.sub(" ", text).split()).replace("e mail", "email").replace("'", "")
+    words = " ".join(_NO_WORD.sub(" ", text).split())
+    return _E_MAIL.sub("email", words).replace("'", "")
 
 
 @cache

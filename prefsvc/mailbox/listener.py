@@ -7,21 +7,22 @@ to its user.
 
 import asyncio
 import ssl
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Final, cast
 from urllib.parse import urlsplit
 
 import structlog
 from aiosmtpd.lmtp import LMTP
-from aiosmtpd.smtp import SMTP, Envelope, Session
+from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 from typing_extensions import override
 
 from prefsvc import metrics
 from prefsvc.doors import Service
 from prefsvc.errors import AddressInUse, SecretUnreadable
+from prefsvc.mailbox.content import Content
+from prefsvc.mailbox.limits import Limits
 from prefsvc.mailbox.taking import Arrived, is_ours, take
 from prefsvc.settings import Settings
 
@@ -30,45 +31,15 @@ log = structlog.get_logger()
 TAKEN: Final = "250 2.0.0 Taken"
 NOT_OURS: Final = "550 5.1.1 No such mailbox here"
 TOO_MANY_RECIPIENTS: Final = "452 4.5.3 Too many recipients; send the rest by themselves"
+TOO_LARGE: Final = "552 5.3.4 Too large a mail"
 TOO_FAST: Final = "451 4.7.1 Too much mail at once; try again in a minute"
 TOO_MANY_CONNECTIONS: Final = b"421 4.3.2 Too many connections; try again shortly\r\n"
+STOPPING: Final = b"421 4.3.2 Stopping; try again shortly\r\n"
 COMMANDS_MAX: Final = 1000
 """Of one kind in one connection; more is no conversation."""
+ALL_THAT_ARRIVED: Final = 1 << 30
+"""More than a connection ever holds back, so that nothing is left behind what is read."""
 OUR_FAULT: Final = "451 4.3.0 Not taken, by a fault of ours; try again shortly"
-
-
-@dataclass(slots=True)
-class Limits:
-    """Who is connected, and how much mail each host has handed over in this minute."""
-
-    settings: Settings
-    connected: Counter[str] = field(default_factory=Counter)
-    _taken: Counter[str] = field(default_factory=Counter)
-    _minute: int = -1
-
-    def admit(self, host: str) -> bool:
-        """Count a connection in, unless there are too many of all or of this host's."""
-        if (
-            self.connected.total() >= self.settings.mail_connections_max
-            or self.connected[host] >= self.settings.mail_connections_per_host_max
-        ):
-            return False
-        self.connected[host] += 1
-        return True
-
-    def leave(self, host: str) -> None:
-        """Count a connection out."""
-        self.connected[host] -= 1
-        self.connected += Counter()  # forgets who is at zero
-
-    def may_hand_over(self, host: str, seconds: float) -> bool:
-        """Count a mail, unless the host has handed over too many in this minute."""
-        minute = int(seconds // 60)
-        if minute != self._minute:
-            self._minute = minute
-            self._taken.clear()
-        self._taken[host] += 1
-        return self._taken[host] <= self.settings.mail_per_minute_max
 
 
 @dataclass(slots=True)
@@ -77,6 +48,21 @@ class Door:
 
     service: Service
     limits: Limits
+    conversations: "set[_Smtp]" = field(default_factory=set)
+    left: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when somebody has left."""
+
+    async def close(self) -> None:
+        """End every conversation: at once, or where a mail is being taken, after its answer."""
+        for one in list(self.conversations):
+            one.end()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.service.settings.shutdown_grace_seconds):
+                while self.conversations:
+                    self.left.clear()
+                    await self.left.wait()
+        for one in list(self.conversations):
+            one.hang_up()
 
     async def handle_EHLO(  # noqa: N802 - aiosmtpd's names
         self, _server: SMTP, session: Session, _: Envelope, name: str, said: list[str]
@@ -106,9 +92,10 @@ class Door:
         if not self.limits.may_hand_over(host, asyncio.get_running_loop().time()):
             return TOO_FAST
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
+        reverse_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd has "<>" for the null one
         async with asyncio.timeout(self.service.settings.request_timeout_seconds):
             for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(raw, recipient, host))
+                await take(self.service, Arrived(raw, recipient, host, reverse_path))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:
@@ -119,14 +106,11 @@ class Door:
 
 
 class _Smtp(SMTP):
-    """What we add to aiosmtpd's conversation: a limit of connections."""
-
-    # A line may be far longer than RFC 5321 lets it: many programs write such mail, and an opt-out
-    # is not refused for that. The whole of it is bounded anyway.
-    line_length_limit = 256 << 10
+    """What we add to aiosmtpd's conversation: limits of connections and of memory."""
 
     def __init__(self, door: Door, tls: ssl.SSLContext | None) -> None:
         settings = door.service.settings
+        self.door = door
         super().__init__(
             door,
             data_size_limit=settings.mail_bytes_max,
@@ -140,6 +124,11 @@ class _Smtp(SMTP):
         )
         self.limits = door.limits
         self.host: str | None = None
+        """Who is connected and counted in; None before and after."""
+        self.line: asyncio.Transport | None = None
+        """What carries the conversation, below TLS."""
+        self.is_taking = False
+        self.is_ending = False
 
     @override
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -150,6 +139,8 @@ class _Smtp(SMTP):
                 transport.close()
                 return
             self.host = host
+            self.line = cast("asyncio.Transport", transport)
+            self.door.conversations.add(self)
         super().connection_made(transport)
 
     @override
@@ -163,9 +154,68 @@ class _Smtp(SMTP):
 
     @override
     def connection_lost(self, error: Exception | None) -> None:
-        if self.host is not None:
+        if self.host is not None:  # a handshake that fails ends it a second time
             self.limits.leave(self.host)
+            self.host = None
+            self.door.conversations.discard(self)
+            self.door.left.set()
             super().connection_lost(error)
+
+    def end(self) -> None:
+        """Say that we stop, once no mail is being taken, and hang up."""
+        self.is_ending = True
+        if self.is_taking or self.line is None or self.line.is_closing():
+            return
+        if self.line is self.transport:  # a TLS connection may not take a word any more
+            self.line.write(STOPPING)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Close the connection; whoever was not told that a mail is taken tries again."""
+        if self.line is not None:
+            self.line.close()
+
+    @syntax("DATA")
+    @override
+    async def smtp_DATA(self, arg: str) -> None:
+        """Read a mail whose lines may be of any length, and answer it once it is durable."""
+        envelope, session = self.envelope, self.session
+        if envelope is None or session is None or not envelope.rcpt_tos:
+            await self.push("503 5.5.1 Say first whom it is for: RCPT")
+            return
+        if arg:
+            await self.push("501 5.5.4 DATA stands alone")
+            return
+        self.is_taking = True
+        try:
+            await self.push(await self._taken(session, envelope))
+        finally:
+            self.is_taking = False
+            self.envelope = Envelope()  # after a fault of ours, too, another mail may come
+        if self.is_ending:
+            self.end()
+
+    async def _taken(self, session: Session, envelope: Envelope) -> str:
+        """Read the mail, take it and return what is answered."""
+        await self.push("354 End data with <CR><LF>.<CR><LF>")
+        content = await self._content()
+        if content.is_too_large:
+            return TOO_LARGE
+        envelope.content = content.octets
+        return await self.door.handle_DATA(self, session, envelope)
+
+    async def _content(self) -> Content:
+        """Read up to the lone dot; what was sent after it is read next."""
+        content = Content(bytes_max=self.door.service.settings.mail_bytes_max)
+        reader = self._reader
+        rest = None
+        while rest is None:
+            arrived = await reader.read(ALL_THAT_ARRIVED)
+            if not arrived:
+                raise ConnectionResetError
+            rest = content.feed(arrived)
+        reader.feed_data(rest)
+        return content
 
 
 class _Lmtp(_Smtp, LMTP):
@@ -183,10 +233,13 @@ async def listening(service: Service) -> AsyncIterator[int | None]:
     tls = _tls(settings)
     kind = _Lmtp if settings.mail_listen_protocol == "lmtp" else _Smtp
     server = await _server(settings, lambda: kind(door, tls))
-    async with server:
+    try:
         port = int(server.sockets[0].getsockname()[1])
         log.info("taking_mail", protocol=settings.mail_listen_protocol, port=port)
         yield port
+    finally:
+        server.close()
+        await door.close()
 
 
 async def _server(settings: Settings, protocol: Callable[[], SMTP]) -> asyncio.Server:

@@ -1,9 +1,9 @@
 """What comes of a mail, whichever way it arrived: an opt-out, a complaint, a bounce, a doubt.
 
 It is durable when `take` returns; whatever it raises lets the sender try again. A mail that comes
-twice is known by its digest and changes nothing the second time. Who wrote cannot be sure, for a
-sender is easily forged: the safe error is to suppress (RULES E-34), and the evidence says how sure
-it was.
+twice is known (prefsvc/mail/identity.py) and changes nothing the second time. Who wrote cannot be
+sure, for a sender is easily forged: the safe error is to suppress (RULES E-34), and the evidence
+says how sure it was.
 """
 
 import asyncio
@@ -23,6 +23,7 @@ from prefsvc.evidence import Evidence
 from prefsvc.following import follow
 from prefsvc.intent import Decision
 from prefsvc.mail.addresses import tokens_of
+from prefsvc.mail.identity import identity
 from prefsvc.mail.message import parse
 from prefsvc.mail.reading import Outcome, Reading, read
 from prefsvc.mail.reply import own_words
@@ -41,10 +42,12 @@ class Arrived:
     raw: bytes = field(repr=False)
     recipient: str = field(repr=False)
     host: str
+    reverse_path: str | None = field(default=None, repr=False)
+    """The envelope's sender: "" is the null one, None where there was no envelope."""
 
     @property
     def digest(self) -> str:
-        """Return what names this mail: the same when it is handed over again."""
+        """Return the SHA-256 of the mail as it came, for who looks it up in another archive."""
         return hashlib.sha256(self.raw).hexdigest()
 
 
@@ -53,8 +56,9 @@ class _Read:
     """What was read, and the person's own words, for whoever has to look at them."""
 
     reading: Reading
-    subject: str
-    words: str
+    identity: str
+    subject: str = ""
+    words: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,11 +127,13 @@ def _read(service: Service, arrived: Arrived, brand: AppliedBrand | None) -> _Re
         recipients=(arrived.recipient,),
         mailboxes=brand.brand.mail.unsubscribe if brand else (),
         keyring=service.book.keyring,
+        reverse_path=arrived.reverse_path,
     )
-    if reading.outcome not in {"opt_out", "ask"}:
-        return _Read(reading, "", "")  # what a program wrote is nobody's words
     message = parse(arrived.raw)
-    return _Read(reading, message.words("subject"), own_words(message))
+    name = identity(arrived.raw, message)
+    if reading.outcome not in {"opt_out", "ask"}:
+        return _Read(reading, name)  # what a program wrote is nobody's words
+    return _Read(reading, name, message.words("subject"), own_words(message))
 
 
 async def _named(
@@ -171,6 +177,8 @@ def _recipient(service: Service, text: str) -> Recipient | None:
 
 def _act(arrived: Arrived, found: _Read, named: _Named) -> Act:
     meaning = _MEANINGS[found.reading.outcome]
+    # One mail may speak of several people, and in several tokens of several topics of one.
+    what = f"{found.reading.outcome}:{named.scope.kind}:{named.scope.topic}"
     return Act(
         named.brand,
         named.recipient,
@@ -178,7 +186,7 @@ def _act(arrived: Arrived, found: _Read, named: _Named) -> Act:
         "mailbox" if named.by == "token" and meaning.reason == "opt_out" else meaning.source,
         _evidence(arrived, found, named),
         reason=meaning.reason,
-        idempotency_key=f"mail:{arrived.digest}:{found.reading.outcome}",
+        idempotency_key=f"mail:{found.identity}:{named.recipient.address_key.hex()}:{what}",
     )
 
 
@@ -187,7 +195,7 @@ def _doubt(arrived: Arrived, found: _Read, named: _Named) -> Doubt:
     return Doubt(
         named.brand,
         named.recipient,
-        f"mail:{arrived.digest}",
+        f"mail:{found.identity}",
         Decision("ask", reading.rule or reading.why, reading.scope),
         _evidence(arrived, found, named),
         named.scope,

@@ -191,3 +191,153 @@ async def test_without_a_port_no_mail_is_taken(service):
     service.settings = service.settings.model_copy(update={"mail_listen_port": None})
     async with listening(service) as port:
         assert port is None
+
+
+def report_of(*gone):
+    """Return a standard report that nobody is at any of these addresses."""
+    groups = "".join(
+        f"\r\nFinal-Recipient: rfc822; {one}\r\nAction: failed\r\nStatus: 5.1.1\r\n"
+        "Diagnostic-Code: smtp; 550 5.1.1 no such user\r\n"
+        for one in gone
+    )
+    return (
+        "From: MAILER-DAEMON@mx.example.net\r\nTo: news@mail.acme.example.com\r\n"
+        "Subject: Undelivered Mail\r\nMIME-Version: 1.0\r\n"
+        'Content-Type: multipart/report; report-type=delivery-status; boundary="b"\r\n\r\n'
+        "--b\r\nContent-Type: text/plain\r\n\r\nIt failed.\r\n"
+        "--b\r\nContent-Type: message/delivery-status\r\n\r\nReporting-MTA: dns; mx.example.net"
+        f"\r\n{groups}\r\n--b--\r\n"
+    ).encode()
+
+
+async def test_a_bounce_counts_for_everybody_whom_it_names(office, service):
+    # More of them than there are buckets: some share one.
+    await office.sends(report_of(*(f"gone{n}@example.org" for n in range(70))), from_="")
+    assert await count(service, "suppression") == 70
+
+
+async def test_a_mail_to_the_tokens_of_two_topics_stops_both(office, may_mail, client, keys):
+    tokens = [await short_token(client, keys, topic=topic) for topic in ("news", "offers")]
+    to = [f"u+{token}@mail.acme.example.com" for token in tokens]
+    await office.sends(mail("", subject="", to=NEWS), to=to)
+    assert not await may_mail(topic="news")
+    assert not await may_mail(topic="offers")
+
+
+async def test_a_retry_that_came_another_way_is_the_same_mail(office, service):
+    await office.sends(b"Received: from a.example.net; Mon, 2 Mar 2026 09:00:01 +0000\r\n" + mail())
+    await office.sends(b"Received: from b.example.net; Mon, 2 Mar 2026 09:05:01 +0000\r\n" + mail())
+    assert await count(service, "preference_event") == 1
+
+
+async def test_another_mail_with_the_same_id_is_another_opt_out(office, service):
+    await office.sends(mail())
+    await office.sends(mail("I said: please remove me from your list"))
+    assert await count(service, "preference_event") == 2
+
+
+async def test_what_has_no_sender_opts_nobody_out(office, may_mail, client, keys):
+    """A bounce of an old kind, or a vacation reply, says so in its envelope alone (E-31)."""
+    address = f"u+{await short_token(client, keys)}@mail.acme.example.com"
+    await office.sends(mail("I am away.", subject="Away", to=address), to=address, from_="")
+    await office.sends(mail("Write STOP to unsubscribe me"), from_="")
+    assert await may_mail()
+
+
+async def talk(port, *said):
+    """Say these in one conversation, each once the one before was answered; return the answers."""
+
+    def conversation():
+        answers = []
+        with socket.create_connection(("127.0.0.1", port), timeout=30) as line:
+            file = line.makefile("rwb")
+            file.readline()
+            for one in said:
+                file.write(one)
+                file.flush()
+                answer = file.readline()
+                while answer[3:4] == b"-":
+                    answer = file.readline()
+                answers.append(int(answer[:3]))
+        return answers
+
+    return await asyncio.to_thread(conversation)
+
+
+FROM, TO = b"MAIL FROM:<ann@example.org>\r\n", f"RCPT TO:<{NEWS}>\r\n".encode()
+
+
+async def test_after_a_fault_of_ours_the_next_mail_of_the_conversation_is_taken(
+    office, service, may_mail
+):
+    whole = mail() + b".\r\n"
+    pool = service.database.pool
+    await pool.execute("alter table prefsvc.preference_event rename to away")
+    try:
+        said = await talk(
+            office.port, b"EHLO x\r\n", FROM, TO, b"DATA\r\n", whole, FROM, TO, b"DATA\r\n", whole
+        )
+    finally:
+        await pool.execute("alter table prefsvc.away rename to preference_event")
+    assert said == [250, 250, 250, 354, 451, 250, 250, 354, 451]
+
+
+async def test_a_line_without_an_end_is_no_matter_and_what_is_too_large_is_not_kept(
+    office, service, may_mail
+):
+    service.settings = service.settings.model_copy(update={"mail_bytes_max": 2 << 20})
+    small = mail("please unsubscribe me " + "x" * (1 << 20))
+    large = mail("y" * (3 << 20))
+    said = await talk(
+        office.port,
+        *(b"EHLO x\r\n", FROM, TO, b"DATA\r\n", large + b".\r\n"),
+        *(FROM, TO, b"DATA\r\n", small + b".\r\n", b"QUIT\r\n"),
+    )
+    assert said == [250, 250, 250, 354, 552, 250, 250, 354, 250, 221]
+    assert not await may_mail()
+
+
+async def test_what_is_sent_right_behind_a_mail_is_answered(office, may_mail):
+    pipelined = mail("stop\r\n..") + b".\r\nMAIL FROM:<>\r\nRSET\r\nQUIT\r\n"
+    said = await talk(office.port, b"EHLO x\r\n", FROM, TO, b"DATA\r\n", pipelined, b"", b"", b"")
+    assert said == [250, 250, 250, 354, 250, 250, 250, 221]
+    assert not await may_mail()
+
+
+async def test_a_mail_that_breaks_off_is_no_mail(office, service):
+    def shout():
+        with socket.create_connection(("127.0.0.1", office.port), timeout=30) as line:
+            line.sendall(b"EHLO x\r\n" + FROM + TO + b"DATA\r\n" + mail("stop"))
+            line.shutdown(socket.SHUT_WR)
+            while line.recv(65536):
+                pass
+
+    await asyncio.to_thread(shout)
+    assert await count(service, "preference_event") == 0
+
+
+async def test_stopping_ends_what_is_idle_and_answers_what_is_being_taken(service, may_mail):
+    def hello(port):
+        line = socket.create_connection(("127.0.0.1", port), timeout=30)
+        line.sendall(b"EHLO x\r\n" + FROM + TO + b"DATA\r\n")
+        said = b""
+        while b"354" not in said:
+            said += line.recv(65536)
+        return line
+
+    def rest(line):
+        line.sendall(mail("please unsubscribe me") + b".\r\n")
+        with line, line.makefile("rb") as answers:
+            return answers.read()
+
+    async with asyncio.timeout(20):
+        async with listening(service) as port:
+            idle = await asyncio.to_thread(smtplib.SMTP, "127.0.0.1", port, timeout=30)
+            line = await asyncio.to_thread(hello, port)
+            answering = asyncio.create_task(asyncio.to_thread(rest, line))
+        answer = await answering
+    assert answer.startswith(b"250")
+    assert b"421" in answer
+    assert (await asyncio.to_thread(idle.noop))[0] == 421
+    idle.close()
+    assert not await may_mail()

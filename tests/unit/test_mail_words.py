@@ -24,6 +24,14 @@ STOPS = [
     "Hi there\nunsubscribe\nThanks, Ann",
     "odhlásit",
     "退会希望",
+    "Please don't send me any more email",
+    "Don't send me any more mail.",
+    "Send me no more mail",
+    "Stop the mails",
+    "Stop mailing me!",
+    "I do not want your mail",
+    "The unsubscribe link does not work",
+    "I can't unsubscribe",
     "UNSUBSCRIBE\n\nSent from my iPhone",
 ]
 SUBJECTS = [
@@ -53,6 +61,11 @@ ORDINARY = [
     "Can we stop by at five?",
     "Please don't unsubscribe me, I love it",
     "Bitte melden Sie sich bei mir.",
+    "Don't send me an email, call me",
+    "I don't want to stop the mails",
+    "Please never stop these mails",
+    "My login doesn't work",
+    "We could not open the attachment",
 ]
 
 
@@ -65,6 +78,14 @@ def test_what_people_write_to_be_removed_is_a_request(text):
 def test_a_removal_subject_is_a_request(subject):
     assert of_subject(subject).asked == "stop"
     assert read(letter("", subject)).outcome == "opt_out"
+
+
+def test_who_asks_why_is_heard_though_footers_ask_it_too():
+    why = "Why am I receiving this? I never asked for it, remove me"
+    assert read(letter(why, "Re: Sale")).outcome == "opt_out"
+    assert read(letter("Why am I getting this?", "Re: Sale")).outcome == "ask"
+    below = "Lovely, thanks!\n\nWhy am I getting this?\nUnsubscribe"
+    assert read(letter(below, "Re: Sale")).outcome == "ignored"
 
 
 @pytest.mark.parametrize("text", ORDINARY)

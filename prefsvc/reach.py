@@ -12,8 +12,9 @@ from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, ScopeKind
 
 _BEYOND_A_CHANNEL: frozenset[ScopeKind] = frozenset({"brand", "third_party_sharing"})
 
-_TAKEN_BACK: frozenset[str] = frozenset({"sms_reply", "undo"})
-"""Sources of an opt-in that answers an opt-out at the same door, and lifts what that stopped."""
+_TAKEN_BACK: frozenset[str] = frozenset({"undo"})
+"""Sources of an opt-in that takes back a press which put all that it lifts. START on a channel does
+not: it says nothing of a STOP that was said on the other one (S-14)."""
 
 
 @dataclass(frozen=True, slots=True)

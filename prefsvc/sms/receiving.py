@@ -80,9 +80,10 @@ async def take_status(
     service: Service, brand: AppliedBrand, status: MessageStatus, error: SendError
 ) -> None:
     """Record what a provider's error says of the person."""
+    recipient = Recipient.of(status.address(), service.vault)
     act = Act(
         brand,
-        Recipient.of(status.address(), service.vault),
+        recipient,
         # That a number takes no texts is no word of the person, and true of this channel only.
         scope_of(status.network) if error.reason == "opt_out" else Scope("channel"),
         "provider_block",
@@ -90,7 +91,9 @@ async def take_status(
         reason=error.reason,
         # Callbacks come in any order and more than once (S-08), and none says when the person
         # blocked us: one that is new counts as said now, even after a START. Doubt means stop.
-        idempotency_key=f"{status.provider}:{status.message_id}:{error.code}",
+        # One message may be for several people, who are stopped each for themselves.
+        idempotency_key=f"{status.provider}:{status.message_id}:{recipient.address_key.hex()}:"
+        f"{error.code}",
     )
     [recorded] = await service.record([act])
     if recorded.is_new and error.reason == "opt_out":

@@ -10,6 +10,7 @@ import structlog
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from prefsvc.address import BUCKET_COUNT
 from prefsvc.vault import open_vault
 from tests.sms.telnyx_client import (
     ANOTHER_KEY,
@@ -205,6 +206,13 @@ async def test_a_block_of_several_is_recorded_for_each(told, may_text):
     await told(to=to)
     assert not await may_text(ANNS_PHONE)
     assert not await may_text(BOBS_PHONE)
+
+
+async def test_of_so_many_that_some_share_a_bucket_each_is_recorded(told, recorded):
+    people = [f"+12025550{number}" for number in range(101, 181)]
+    assert len(people) > BUCKET_COUNT
+    await told(to=[number(one, status="sending_failed") for one in people])
+    assert await recorded() == len(people)
 
 
 # --- who was written to --------------------------------------------------------------------------

@@ -29,9 +29,7 @@ async def take_text(request: web.Request) -> web.Response:
     return _answer(brand, message, await take_message(service, brand, message))
 
 
-def _answer(
-    brand: AppliedBrand, message: InboundMessage, outcome: Outcome | None
-) -> web.Response:
+def _answer(brand: AppliedBrand, message: InboundMessage, outcome: Outcome | None) -> web.Response:
     language = brand.brand.default_language
     text = replies.text_for(
         outcome,

@@ -50,9 +50,9 @@ def in_whole_seconds(moment):
     return moment.replace(microsecond=0)
 
 
-@given(SENT, SENT, st.booleans(), st.booleans())
-@example(at(0.9), at(0.5), is_stop_rounded=True, is_start_rounded=False)
-@example(at(0.5), at(0.9), is_stop_rounded=False, is_start_rounded=True)
+@given(stop=SENT, start=SENT, is_stop_rounded=st.booleans(), is_start_rounded=st.booleans())
+@example(stop=at(0.9), start=at(0.5), is_stop_rounded=True, is_start_rounded=False)
+@example(stop=at(0.9), start=at(0.5), is_stop_rounded=False, is_start_rounded=True)
 def test_a_stop_that_was_sent_last_counts_though_one_provider_tells_whole_seconds(
     stop, start, is_stop_rounded, is_start_rounded
 ):

@@ -135,9 +135,10 @@ class Settings(BaseSettings):
     webhook_timeout_seconds: Seconds = 10
     """How long a webhook of a provider of text messages may take; then it is answered 503, so that
     the provider tries again. Twilio gives up after 15 (RULES S-08)."""
-    text_order_seconds: Annotated[float, Field(ge=0)] = 15
+    text_order_seconds: Annotated[float, Field(ge=0)] = 30
     """How long after a STOP by text a START may have been sent before it (and the other way round):
-    as long as one message's hand-over may take. Longer where your connection overrides retry."""
+    as long as one message's hand-over may take. Twilio gives the webhook 15 seconds, and then the
+    fallback URL as many (RULES S-08). Longer where your connection overrides retry."""
     twilio_api_timeout_seconds: Seconds = 3
     """How long Twilio may take to say when messages were sent; then that is unknown."""
     check_addresses_max: Positive = 10_000

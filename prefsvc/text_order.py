@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal, TypeAlias
+from datetime import datetime, timedelta
+from typing import Final, Literal, TypeAlias
 
 from prefsvc.evidence import Evidence
 from prefsvc.suppression import ActKind
+
+_A_SECOND: Final = timedelta(seconds=1)
 
 Order = Literal["alone", "later", "earlier", "unknown"]
 """Whether a text was sent after all that it crossed, before some of it, or crossed nothing."""
@@ -74,5 +76,15 @@ def order(kind: ActKind, text: Text, crossed: Sequence[Crossed], moments: Moment
 
 
 def _is_overtaken(kind: ActKind, sent_at: datetime, other_at: datetime) -> bool:
-    # Stop wins a tie (S-20); Twilio tells whole seconds.
-    return sent_at < other_at or (kind == "opt_in" and sent_at == other_at)
+    if kind == "opt_out":
+        return _is_stop_first(sent_at, other_at)
+    return not _is_stop_first(other_at, sent_at)
+
+
+def _is_stop_first(stop_at: datetime, start_at: datetime) -> bool:
+    """Say whether a STOP was surely sent before a START: stop wins a tie (S-20).
+
+    Twilio tells whole seconds, and means the one that begins then; others tell parts of it.
+    """
+    is_whole_second = stop_at.microsecond == 0
+    return stop_at + _A_SECOND <= start_at if is_whole_second else stop_at < start_at

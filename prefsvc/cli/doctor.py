@@ -167,10 +167,21 @@ def _twilio(settings: Settings, vault: Vault, book: BrandBook) -> Finding:
     numbers = len(book.by_number) + len(book.by_service)
     text = f"{numbers} numbers and messaging services, {len(vault.twilio_tokens)} Twilio tokens"
     if settings.twilio_auth_tokens or vault.telnyx_keys or not numbers:
-        return Finding(text)
+        return Finding(text + _order_unknown(settings, vault))
     if vault.twilio_tokens:
         return Finding(f"{text}, of which only the one for trials: Twilio's own texts are refused")
     return Finding(text, mend="set PREFSVC_TWILIO_AUTH_TOKENS, or every STOP is refused")
+
+
+def _order_unknown(settings: Settings, vault: Vault) -> str:
+    """Say so where no token is held to an account, as which Twilio could be asked (RULES S-20)."""
+    if not vault.twilio_tokens or any(account for account, _ in vault.twilio_tokens):
+        return ""
+    return (
+        ", none with its ACCOUNT_SID: Twilio cannot be asked which of a STOP and a START was sent "
+        f"last, so a START within {settings.text_order_seconds:.0f} s of a STOP lifts nothing; "
+        "write ACCOUNT_SID:token"
+    )
 
 
 def _telnyx(vault: Vault, book: BrandBook) -> Finding:

@@ -51,6 +51,20 @@ def test_the_trial_token_alone_is_mentioned(lines, first_key):
     assert any("Twilio's own texts are refused" in line for line in well)
 
 
+def test_tokens_that_are_all_without_their_account_are_mentioned(lines, first_key):
+    token, account = "0123456789abcdef" * 2, "AC" + "0123456789abcdef" * 2
+
+    def is_mentioned(tokens):
+        code, well, wrong = lines(twilio_auth_tokens=tokens)
+        assert (code, wrong) == (0, [])
+        return any("a START within 30 s of a STOP lifts nothing" in line for line in well)
+
+    assert is_mentioned(token)
+    assert is_mentioned(f"{token},{token}")
+    assert not is_mentioned(f"{account}:{token}")
+    assert not is_mentioned(f"{token},{account}:{token}")
+
+
 def test_twilio_numbers_without_any_token_are_wrong(lines, first_key, secrets):
     token = secrets / "twilio_auth_token"
     aside = token.rename(secrets / "aside")

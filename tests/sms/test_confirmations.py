@@ -110,6 +110,19 @@ async def test_nothing_else_is_answered(says, body):
     assert await says(body) == ""
 
 
+@pytest.mark.parametrize("said", ["STOP", "START", "HELP"])
+async def test_what_advanced_opt_out_has_answered_is_not_answered_twice(says, clock, said):
+    await says("STOP")
+    clock.move(minutes=1)
+    if said == "STOP":
+        assert await says("START") == BACK
+    assert await says(said, OptOutType=said) == ""
+
+
+async def test_a_stop_that_advanced_opt_out_did_not_see_is_confirmed(says):
+    assert await says("please stop texting me") == STOPPED
+
+
 async def test_a_doubt_that_suppressed_leaves_nothing_to_confirm(says):
     await says("sorry, you have the wrong number")
     assert await says("STOP") == ""

@@ -5,6 +5,7 @@ from multidict import MultiDict
 
 from prefsvc.errors import UnreadableMessage
 from prefsvc.sms.message import BODY_CHARS_MAX, InboundMessage, intent
+from prefsvc.sms.twilio.answered import is_answered
 from prefsvc.sms.twilio.form import PARAMETERS_MAX, parse_form
 from prefsvc.sms.twilio.reading import read_message
 from tests.sms.twilio_client import ACCOUNT_SID, NUMBER, PERSON, SERVICE_SID, sms
@@ -30,6 +31,32 @@ def test_a_recorded_form_is_read_whole():
         media_count=2,
         parameter_names=tuple(sorted(form)),
     )
+
+
+@pytest.mark.parametrize("area", ["800", "833", "844", "855", "866", "877", "888"])
+@pytest.mark.parametrize("body", ["STOP", "start", " Unstop\n"])
+def test_the_network_of_toll_free_numbers_answers_three_words(area, body):
+    assert is_answered(read(body, to=f"+1{area}5550123"))
+
+
+@pytest.mark.parametrize(
+    ("body", "to"),
+    [
+        ("HELP", "+18005550123"),
+        ("please stop", "+18005550123"),
+        ("STOP", "whatsapp:+18005550123"),
+        ("STOP", NUMBER),
+        ("STOP", "88555"),
+        ("STOP", "+448005550123"),
+    ],
+)
+def test_what_nobody_has_answered_is_left_to_the_brands_file(body, to):
+    from_ = f"whatsapp:{PERSON}" if to.startswith("whatsapp:") else PERSON
+    assert not is_answered(read(body, from_=from_, to=to))
+
+
+def test_a_stop_to_a_pool_without_its_number_was_answered_by_no_network():
+    assert not is_answered(read("STOP", to=None, MessagingServiceSid=SERVICE_SID))
 
 
 def test_a_form_of_the_least_is_read():

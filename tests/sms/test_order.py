@@ -116,7 +116,7 @@ async def test_a_start_of_unknown_order_is_recorded_counted_and_lifts_nothing(te
 
 async def test_when_the_time_has_passed_a_start_lifts_as_ever(text, may_text, api, clock):
     await text("STOP", 1)
-    clock.move(seconds=14)
+    clock.move(seconds=29)
     await text("START", 2)
     assert not await may_text()
     asked = len(api.asked)
@@ -124,6 +124,16 @@ async def test_when_the_time_has_passed_a_start_lifts_as_ever(text, may_text, ap
     await text("START", 3)
     assert await may_text()
     assert len(api.asked) == asked
+
+
+async def test_a_start_that_came_by_the_fallback_url_lifts_no_stop_sent_after_it(
+    text, may_text, clock
+):
+    await text("STOP", 2)
+    # Its webhook had 15 seconds, and then the fallback URL 10 of ours.
+    clock.move(seconds=25)
+    await text("START", 1, ErrorCode="11205", ErrorUrl=ORIGIN + HOOK)
+    assert not await may_text()
 
 
 async def test_of_a_repeated_stop_the_last_one_counts_for_the_time(text, may_text, clock):
@@ -226,7 +236,7 @@ async def test_a_twilio_that_does_not_answer_holds_a_stop_up_for_three_seconds_a
 def test_by_default_twilio_has_three_seconds_of_the_ten_that_a_webhook_has(settings):
     assert settings.twilio_api_timeout_seconds == 3
     assert settings.webhook_timeout_seconds == 10
-    assert settings.text_order_seconds == 15
+    assert settings.text_order_seconds == 2 * 15
 
 
 # --- where Twilio says it ------------------------------------------------------------------------

@@ -28,7 +28,7 @@ def provider(request):
 @pytest.fixture
 def post(client, clock):
     async def post(posted):
-        clock.move(seconds=20)  # what crosses a STOP lifts nothing (S-20)
+        clock.move(seconds=31)  # what crosses a STOP lifts nothing (S-20)
         return await client.post(posted.path, data=posted.body, headers=posted.headers)
 
     return post

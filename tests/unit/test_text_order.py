@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from prefsvc.text_order import Crossed, Text, lacking, order
@@ -41,6 +41,28 @@ def test_of_a_stop_and_a_start_exactly_one_is_later(stop, start):
         order("opt_in", text(2, start), [Crossed(text(1, stop))], {}),
     )
     assert sorted(seen) == ["earlier", "later"]
+
+
+SENT = st.integers(0, 3_000_000).map(lambda micro: NOON + timedelta(microseconds=micro))
+
+
+def in_whole_seconds(moment):
+    return moment.replace(microsecond=0)
+
+
+@given(stop=SENT, start=SENT, is_stop_rounded=st.booleans(), is_start_rounded=st.booleans())
+@example(stop=at(0.9), start=at(0.5), is_stop_rounded=True, is_start_rounded=False)
+@example(stop=at(0.9), start=at(0.5), is_stop_rounded=False, is_start_rounded=True)
+def test_a_stop_that_was_sent_last_counts_though_one_provider_tells_whole_seconds(
+    stop, start, is_stop_rounded, is_start_rounded
+):
+    stop, start = max(stop, start), min(stop, start)
+    told_stop = Text("one", "stop", None, in_whole_seconds(stop) if is_stop_rounded else stop)
+    told_start = Text(
+        "other", "start", None, in_whole_seconds(start) if is_start_rounded else start
+    )
+    assert order("opt_out", told_stop, [Crossed(told_start)], {}) == "later"
+    assert order("opt_in", told_start, [Crossed(told_stop)], {}) == "earlier"
 
 
 @given(KINDS, st.lists(SECONDS | st.none(), min_size=1, max_size=4))

@@ -9,9 +9,11 @@ from aiohttp import web
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import SERVICE
 from prefsvc.sms import replies
+from prefsvc.sms.message import InboundMessage
 from prefsvc.sms.receiving import brand_of, take_message
 from prefsvc.sms.replies import Outcome
 from prefsvc.sms.twilio import twiml
+from prefsvc.sms.twilio.answered import is_answered
 from prefsvc.sms.twilio.reading import read_message
 from prefsvc.sms.twilio.signed import signed_form
 
@@ -24,10 +26,10 @@ async def take_text(request: web.Request) -> web.Response:
     service = request.app[SERVICE]
     message = read_message(await signed_form(request))
     brand = brand_of(service, message.to, message.sender_pool)
-    return _answer(brand, await take_message(service, brand, message))
+    return _answer(brand, message, await take_message(service, brand, message))
 
 
-def _answer(brand: AppliedBrand, outcome: Outcome | None) -> web.Response:
+def _answer(brand: AppliedBrand, message: InboundMessage, outcome: Outcome | None) -> web.Response:
     language = brand.brand.default_language
     text = replies.text_for(
         outcome,
@@ -35,7 +37,7 @@ def _answer(brand: AppliedBrand, outcome: Outcome | None) -> web.Response:
         language=language,
         contact=brand.brand.contact_text,
         # Two answers to one STOP are one too many (RULES S-15).
-        provider_answers=brand.brand.replies_by_provider,
+        provider_answers=brand.brand.replies_by_provider or is_answered(message),
         custom_texts=dict[str, str](brand.brand.reply_texts(language).items()),
     )
     return web.Response(text=twiml.reply(text), content_type="text/xml", charset="utf-8")

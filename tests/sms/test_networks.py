@@ -132,7 +132,16 @@ async def test_a_brand_without_whatsapp_has_a_stop_on_whatsapp_in_the_list_that_
 ):
     await text(client)
     assert not await may_text(client, keys)
+
+
+async def test_a_start_on_whatsapp_lifts_no_stop_by_text_whatever_the_brand_has(
+    client, keys, clock
+):
+    await text(client, network="sms")
+    clock.move(minutes=5)
     await text(client, "START")
+    assert not await may_text(client, keys)
+    await text(client, "START", network="sms")
     assert await may_text(client, keys)
 
 

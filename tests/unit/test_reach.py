@@ -77,10 +77,9 @@ def test_that_a_number_takes_no_texts_says_nothing_of_whatsapp(reason):
     assert further_channels(stop("sms", reason=reason), ("whatsapp",)) == ()
 
 
-def test_only_the_answer_at_the_same_door_takes_back_what_such_a_stop_did():
-    for source in ("sms_reply", "undo"):
-        assert further_channels(start(source=source), ("sms",)) == ("sms",)
-    for source in sorted(OPT_IN_SOURCES - {"sms_reply", "undo"}):
+def test_only_undo_takes_back_on_both_channels_what_such_a_stop_did():
+    assert further_channels(start(source="undo"), ("sms",)) == ("sms",)
+    for source in sorted(OPT_IN_SOURCES - {"undo"}):
         assert further_channels(start(source=source), ("sms",)) == ()
 
 

@@ -20,6 +20,7 @@ from prefsvc.db import queries
 from prefsvc.doors import Service
 from prefsvc.outward.twilio_consents import Consents, Credentials, consents
 from prefsvc.work.apart import apart
+from prefsvc.work.underway import come_to_an_end
 
 log = structlog.get_logger()
 
@@ -53,13 +54,8 @@ class Teller:
 
         What is broken off is told again, by whoever runs then.
         """
-        if self.underway:
-            await asyncio.wait(
-                list(self.underway), timeout=self.service.settings.shutdown_grace_seconds
-            )
-        for task in list(self.underway):
-            task.cancel()
-        await asyncio.gather(*self.underway, return_exceptions=True)
+        grace_seconds = self.service.settings.shutdown_grace_seconds
+        await come_to_an_end(self.underway, grace_seconds=grace_seconds)
 
     async def _read_on(self, brand: AppliedBrand) -> None:
         """Read on at every target that is behind in fresh lanes, and at one in its backfill.

@@ -23,6 +23,7 @@ from prefsvc.doors import Service
 from prefsvc.endpoints import Endpoint
 from prefsvc.outward import mail
 from prefsvc.outward.webhook import Webhooks, webhooks
+from prefsvc.work.underway import come_to_an_end
 
 log = structlog.get_logger()
 
@@ -59,13 +60,8 @@ class Courier:
 
         What is broken off is sent again, by whoever runs then.
         """
-        if self.underway:
-            await asyncio.wait(
-                list(self.underway), timeout=self.service.settings.shutdown_grace_seconds
-            )
-        for task in list(self.underway):
-            task.cancel()
-        await asyncio.gather(*self.underway, return_exceptions=True)
+        grace_seconds = self.service.settings.shutdown_grace_seconds
+        await come_to_an_end(self.underway, grace_seconds=grace_seconds)
 
     async def _give_up(self, disabled: Iterable[UUID]) -> None:
         # One order and a transaction each, so that two processes cannot wait for each other.

@@ -20,8 +20,10 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
 from prefsvc.deliveries import Notice
 from prefsvc.errors import UnknownAlarm
+from prefsvc.honour import Moments
 from prefsvc.installation import feed_epoch
 from prefsvc.obligations import Obligations
+from prefsvc.reckonings import Reckonings
 from prefsvc.sender import Sender
 from prefsvc.senders import Standing
 from prefsvc.standing import Step
@@ -232,13 +234,14 @@ async def _evidence(tx: Tx, brand: AppliedBrand, standing: Standing) -> Json:
     row = await queries.deadline_at_position(
         tx.conn, bucket=bucket, brand_id=brand.brand_id, position=position
     )
+    moments = Moments(sent_at=row.sent_at, received_at=row.received_at, recorded_at=row.recorded_at)
     return evidence | {
         "opt_out_id": event_id,
         "bucket": bucket,
         "position": position,
         "received_at": row.received_at,
         "deadline_at": row.deadline_at,
-        "deadline": row.deadline,
+        "deadline": await Reckonings(tx).document(row.deadline, moments),
     }
 
 

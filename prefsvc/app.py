@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from prefsvc import brands, installation
+from prefsvc import brands, installation, reckonings
 from prefsvc.brand import Brand
 from prefsvc.brands import Applied, BrandBook
 from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
@@ -51,6 +51,7 @@ async def opened(
             known = await installation.recognise(tx, vault)
         service = Service(settings, db, vault, known, BrandBook.of((), vault.token_masters))
         await service.refresh_book()
+        await reckonings.learn(db)
         yield service
 
 

@@ -5,10 +5,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Self
 
+from prefsvc import honour
 from prefsvc.brand import Brand, MailEventSource, check_together, difference
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownBrand
+from prefsvc.honour import Bases
 from prefsvc.token import Keyring
 
 
@@ -19,6 +21,14 @@ class AppliedBrand:
     brand_id: int
     brand: Brand
     retired_at: datetime | None = None
+    bases: Bases = field(init=False, repr=False, compare=False)
+    """What the deadlines of its opt-outs are counted by."""
+
+    def __post_init__(self) -> None:
+        """Begin with the rules and promises of its file."""
+        brand = self.brand
+        made = Bases(honour.rules_of(brand.rules), brand.promise, brand.time_zone)
+        object.__setattr__(self, "bases", made)
 
     @property
     def slug(self) -> str:

@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
+import structlog
 from aiohttp import web
 
-from prefsvc import brands, metrics, opt_outs, reviews, texts
+from prefsvc import brands, metrics, opt_outs, reckonings, reviews, texts
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
@@ -23,6 +24,8 @@ from prefsvc.suppression import UNORDERED_START
 from prefsvc.text_order import Moments
 from prefsvc.texts import Heard, Undecided, Word
 from prefsvc.vault import Vault
+
+log = structlog.get_logger()
 
 
 @dataclass(slots=True)
@@ -118,6 +121,15 @@ class Service:
             yield tx
         for brand in written:
             self.bell.ring(brand.brand_id)
+        if self.database.bases.wanted:
+            await self._store_bases()
+
+    async def _store_bases(self) -> None:
+        """Store what deadlines are counted by, after the opt-outs are: if it fails, later."""
+        try:
+            await reckonings.store_wanted(self.database)
+        except Exception as error:  # noqa: BLE001 - what was written is durable, and is to be said so
+            log.warning("bases_not_stored", kind=type(error).__name__)
 
     async def record(self, acts: Sequence[Act]) -> list[Recorded]:
         """Record opt-outs in a transaction of their own; they are durable when this returns."""

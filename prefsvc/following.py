@@ -9,9 +9,8 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.country import known_country
 from prefsvc.doors import Service
 from prefsvc.errors import InvalidToken
-from prefsvc.honour import Moments
 from prefsvc.links import Link
-from prefsvc.opt_outs import Act, deadline_of
+from prefsvc.opt_outs import Act, deadline_at
 from prefsvc.recipients import Recipient
 from prefsvc.scopes import scope_of
 from prefsvc.short_links import Found
@@ -44,8 +43,7 @@ class Followed:
     def deadline_at(self, scope: Scope, now: datetime) -> datetime:
         """Return by when every sender will have heard, if it were said now."""
         act = Act(self.brand, self.recipient, scope, "link", {}, country=self.country)
-        moments = Moments(sent_at=None, received_at=now, recorded_at=now)
-        return deadline_of(act, moments).conservative_at
+        return deadline_at(act, now)
 
 
 async def follow(service: Service, token: str) -> Followed:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from uuid import UUID
 
 from prefsvc.db import queries
@@ -62,14 +63,29 @@ def bucket_of_event(event_id: UUID) -> int:
     return event_id.int & _BUCKET_BITS
 
 
+Reserved = Mapping[Place, int]
+"""The last of the positions that a transaction has reserved in each place."""
+
+
 async def lock(tx: Tx, places: Iterable[Place]) -> None:
     """Lock these heads until the transaction ends; in order, so that two writers never deadlock."""
     await _advance(tx, dict.fromkeys(places, 0))
 
 
-async def append(tx: Tx, vault: Vault, entries: Sequence[Entry]) -> list[int]:
-    """Append to places that this transaction has locked; return the positions given out."""
-    positions = await _positions(tx, entries)
+async def reserve(tx: Tx, counts: Mapping[Place, int]) -> Reserved:
+    """Lock these heads, as `lock` does, and reserve as many positions as will likely be needed."""
+    return await _advance(tx, counts)
+
+
+async def append(
+    tx: Tx, vault: Vault, entries: Sequence[Entry], counts: Mapping[Place, int], reserved: Reserved
+) -> list[int]:
+    """Append to places where positions were reserved; return the positions given out.
+
+    There may be more or fewer entries than `counts` foresaw: the heads go on or back to where the
+    entries end, which nobody can have seen yet.
+    """
+    positions = await _positions(tx, entries, counts, reserved)
     rows = [_row(tx, entry, at) for entry, at in zip(entries, positions, strict=True)]
     await queries.append_events(tx.conn, rows=[_sealed(vault, row) for row in rows])
     await queries.keep_evidence(
@@ -82,10 +98,19 @@ async def append(tx: Tx, vault: Vault, entries: Sequence[Entry]) -> list[int]:
     return positions
 
 
-async def _positions(tx: Tx, entries: Sequence[Entry]) -> list[int]:
-    counts = Counter(entry.place for entry in entries)
-    upto = await _advance(tx, counts)
-    following = {place: upto[place] - count + 1 for place, count in counts.items()}
+async def _positions(
+    tx: Tx, entries: Sequence[Entry], counts: Mapping[Place, int], reserved: Reserved
+) -> list[int]:
+    needed = Counter(entry.place for entry in entries)
+    await queries.adjust_heads(
+        tx.conn,
+        rows=[
+            queries.AdjustHeadsIn(bucket=at[0], brand_id=at[1], count=needed[at] - count)
+            for at, count in sorted(counts.items())
+            if needed[at] != count
+        ],
+    )
+    following = {place: reserved[place] - count + 1 for place, count in counts.items()}
     positions = []
     for entry in entries:
         positions.append(following[entry.place])
@@ -130,6 +155,8 @@ def _row(tx: Tx, entry: Entry, position: int) -> LedgerRow:
 
 
 def _sealed(vault: Vault, row: LedgerRow) -> queries.AppendEventsIn:
-    return queries.AppendEventsIn(
-        **{name: getattr(row, name) for name in LedgerRow.__slots__}, seal=seal(vault.seal_key, row)
-    )
+    return queries.AppendEventsIn(*(*_values(row), seal(vault.seal_key, row)))
+
+
+_values = attrgetter(*LedgerRow.__slots__)
+"""In the order of append_events: a row is written as it is sealed."""

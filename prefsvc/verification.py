@@ -23,6 +23,7 @@ from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.evidence import digest as evidence_digest
+from prefsvc.honour import Basis
 from prefsvc.ledger import Place
 from prefsvc.ledger_row import (
     CheckpointClaim,
@@ -56,6 +57,8 @@ class Findings:
     checkpoints: int = 0
     suppressions: int = 0
     addresses: int = 0
+    bases: set[str] = field(default_factory=set)
+    """What deadlines were counted by: the ids that are there."""
     wrong: list[str] = field(default_factory=list)
 
 
@@ -105,6 +108,7 @@ async def verify(
             f"bucket {bucket} has a head for brand number {brand_id}, which does not exist"
         )
     await _verify_strays(tx, book, findings)
+    await _verify_bases(tx, findings)
     for brand in book.by_id.values():
         for bucket in range(BUCKET_COUNT):
             walk = _Walk(brand, bucket, first_digest(installation_id, brand.slug, bucket))
@@ -125,6 +129,13 @@ async def _verify_strays(tx: Tx, book: BrandBook, findings: Findings) -> None:
         findings.wrong.append(
             f"{events} ledger rows and {states} suppressions are of no brand or no bucket"
         )
+
+
+async def _verify_bases(tx: Tx, findings: Findings) -> None:
+    for row in await queries.bases(tx.conn):
+        findings.bases.add(row.basis_id)
+        if Basis.from_document(row.document).id != row.basis_id:
+            findings.wrong.append(f"the basis of deadlines {row.basis_id} was altered")
 
 
 async def _verify_place(
@@ -173,11 +184,17 @@ async def _walk_rows(
             findings.wrong += [
                 f"{walk}: {wrong}" for wrong in _wrong_with(vault, walk, row, stored.seal, kept)
             ]
+            if (basis_id := _basis_of(row)) and basis_id not in findings.bases:
+                findings.wrong.append(f"{walk}: what row {row.position} was counted by is gone")
             walk.digest = next_digest(walk.digest, row, stored.seal)
             walk.position = row.position
             if row.position in spoken_of:
                 walk.digests[row.position] = walk.digest
             replay(walk.followed, row)
+
+
+def _basis_of(row: LedgerRow) -> str | None:
+    return row.deadline.get("basis") if row.deadline else None
 
 
 async def _kept(tx: Tx, walk: _Walk, rows: Sequence[queries.LedgerPageRow]) -> _Kept:

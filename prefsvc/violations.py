@@ -12,8 +12,10 @@ from prefsvc.address import bucket_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
+from prefsvc.honour import Moments
 from prefsvc.installation import feed_epoch
 from prefsvc.pace import Pace
+from prefsvc.reckonings import Reckonings
 from prefsvc.sender import Sender
 from prefsvc.suppression import State
 from prefsvc.verdict import History, Send, knew
@@ -173,11 +175,18 @@ async def _evidence(tx: Tx, brand: AppliedBrand, one: Violation, known: Known) -
         "sent_at": one.send.sent_at,
         "opt_out_id": one.state.event_id,
         "deadline_at": one.state.deadline_at,
-        "deadline": event.deadline if event else None,
+        "deadline": await _deadline(tx, event) if event else None,
         "acknowledged_at": known.acknowledged.acknowledged_at if known.acknowledged else None,
         "had_heard": known.had_heard,
         "list_had_it": known.list_had_it,
     }
+
+
+async def _deadline(tx: Tx, event: queries.EventRow) -> Json:
+    moments = Moments(
+        sent_at=event.sent_at, received_at=event.received_at, recorded_at=event.recorded_at
+    )
+    return await Reckonings(tx).document(event.deadline, moments)
 
 
 def _row(

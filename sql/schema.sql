@@ -18,6 +18,7 @@
 --     api_key
 --     brand
 --     case_note
+--     deadline_basis
 --     handover
 --     honour_case
 --     installation
@@ -119,6 +120,12 @@ CREATE TABLE prefsvc.case_note (
     noted_at timestamp with time zone NOT NULL,
     noted_by text NOT NULL,
     note text NOT NULL
+);
+
+CREATE TABLE prefsvc.deadline_basis (
+    basis_id text NOT NULL,
+    document jsonb NOT NULL,
+    kept_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE prefsvc.delivery (
@@ -486,6 +493,9 @@ ALTER TABLE ONLY prefsvc.brand
 
 ALTER TABLE ONLY prefsvc.case_note
     ADD CONSTRAINT case_note_pkey PRIMARY KEY (case_id, note_id);
+
+ALTER TABLE ONLY prefsvc.deadline_basis
+    ADD CONSTRAINT deadline_basis_pkey PRIMARY KEY (basis_id);
 
 ALTER TABLE ONLY prefsvc.delivery_attempt
     ADD CONSTRAINT delivery_attempt_pkey PRIMARY KEY (delivery_id, attempt);

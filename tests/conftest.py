@@ -26,7 +26,7 @@ TABLES = (
     "honour_case", "send_report", "mailing", "handover", "feed_tally", "review", "reach_backlog",
     "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",
     "preference_event", "address", "feed_head", "api_key", "acknowledgement", "sender", "brand",
-    "installation",
+    "installation", "deadline_basis",
 )  # fmt: skip
 
 

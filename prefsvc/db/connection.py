@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -26,12 +26,25 @@ def wall_clock() -> datetime:
     return datetime.now(UTC)
 
 
+@dataclass(slots=True)
+class Bases:
+    """What this process knows of the deadlines' bases: which are stored, and which are wanted.
+
+    A basis is stored in a transaction of its own, so that nobody who records an opt-out waits for
+    another who does. Until it is, opt-outs keep their whole reckoning.
+    """
+
+    stored: set[str] = field(default_factory=set)
+    wanted: dict[str, Json] = field(default_factory=dict)
+
+
 @dataclass(frozen=True, slots=True)
 class Tx:
-    """One transaction: its connection and the one moment all its rows agree on."""
+    """One transaction: its connection, the one moment all its rows agree on, what is known."""
 
     conn: Connection
     now: datetime
+    bases: Bases = field(default_factory=Bases)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class Database:
     pool: Pool
     clock: Clock = wall_clock
     acquire_timeout_seconds: float = 5
+    bases: Bases = field(default_factory=Bases)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -51,7 +65,7 @@ class Database:
             self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn,
             conn.transaction(isolation="read_committed"),
         ):
-            yield Tx(conn, self.clock())
+            yield Tx(conn, self.clock(), self.bases)
 
     @asynccontextmanager
     async def read(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
@@ -65,7 +79,7 @@ class Database:
                 isolation="repeatable_read" if snapshot else "read_committed", readonly=True
             ),
         ):
-            yield Tx(conn, self.clock())
+            yield Tx(conn, self.clock(), self.bases)
 
 
 @asynccontextmanager

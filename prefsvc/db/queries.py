@@ -206,7 +206,7 @@ async def alarm_raised_at(
 
 
 _DEADLINE_AT_POSITION = """\
-select received_at, deadline_at, deadline
+select sent_at as "sent_at?", received_at, recorded_at, deadline_at, deadline
 from preference_event
 where bucket = $1 and brand_id = $2 and position = $3"""
 
@@ -215,7 +215,9 @@ where bucket = $1 and brand_id = $2 and position = $3"""
 class DeadlineAtPositionRow:
     """A row of deadline_at_position."""
 
+    sent_at: datetime | None
     received_at: datetime
+    recorded_at: datetime
     deadline_at: datetime
     deadline: Json
 
@@ -532,7 +534,8 @@ _CASE_VIOLATIONS = """\
 select v.violation_id, v.report_id, v.sent_at, v.topic as "topic?", v.message_class,
     v.mailing as "mailing?", v.deadline_at, v.acknowledged_at as "acknowledged_at?", v.had_heard,
     v.list_had_it as "list_had_it?", v.found_at, v.opt_out_id, e.scope, e.topic as opt_out_topic,
-    e.reason, e.source, e.received_at, e.recorded_at, e.deadline, a.canonical as "address?"
+    e.reason, e.source, e.sent_at as "opt_out_sent_at?", e.received_at, e.recorded_at, e.deadline,
+    a.canonical as "address?"
 from violation as v
 join preference_event as e on e.bucket = v.bucket and e.event_id = v.opt_out_id
 left join address as a on a.bucket = v.bucket and a.address_key = v.address_key
@@ -562,6 +565,7 @@ class CaseViolationsRow:
     opt_out_topic: str
     reason: str
     source: str
+    opt_out_sent_at: datetime | None
     received_at: datetime
     recorded_at: datetime
     deadline: Json
@@ -2420,6 +2424,53 @@ async def advance_heads(conn: Connection, rows: Sequence[AdvanceHeadsIn]) -> lis
     return every(made, len(rows))
 
 
+_ADJUST_HEADS = Batch(
+    """\
+update feed_head as h
+set position = h.position + needed.count
+from (values """,
+    """\
+) as needed (bucket, brand_id, count)
+where h.bucket = needed.bucket and h.brand_id = needed.brand_id
+returning h.bucket, h.brand_id, h.position""",
+    0,
+    ("smallint", "int", "bigint"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustHeadsIn:
+    """A row for adjust_heads."""
+
+    bucket: int
+    brand_id: int
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class AdjustHeadsRow:
+    """A row of adjust_heads."""
+
+    bucket: int
+    brand_id: int
+    position: int
+
+
+async def adjust_heads(conn: Connection, rows: Sequence[AdjustHeadsIn]) -> list[AdjustHeadsRow]:
+    """Set heads on or back that this transaction has locked: it reserved fewer positions than it needs, or more.
+
+    An upsert could not set one back, as its row would be checked for a count below zero.
+    """
+    made: list[AdjustHeadsRow] = []
+    for chunk in _ADJUST_HEADS.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.brand_id, row.count)]
+        made += [
+            AdjustHeadsRow(*row)
+            for row in await conn.fetch(_ADJUST_HEADS.text(len(chunk)), *values)
+        ]
+    return every(made, len(rows))
+
+
 _BRAND_HEADS = """\
 select bucket, position
 from feed_head
@@ -2612,6 +2663,127 @@ async def recorded_before(
         RecordedBeforeRow(*row)
         for row in await conn.fetch(_RECORDED_BEFORE, bucket, brand_id, idempotency_keys)
     ]
+
+
+_RECORDED_UNDER = Batch(
+    """\
+select e.bucket, e.brand_id, e.idempotency_key as idempotency_key, e.event_id, e.effect, e.scope,
+    e.topic, e.reason, e.received_at, e.deadline_at as "deadline_at?"
+from (values """,
+    """\
+)
+    as asked (bucket, brand_id, idempotency_key)
+join preference_event as e on e.bucket = asked.bucket and e.brand_id = asked.brand_id
+    and e.idempotency_key = asked.idempotency_key""",
+    0,
+    ("smallint", "int", "text"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedUnderIn:
+    """A row for recorded_under."""
+
+    bucket: int
+    brand_id: int
+    idempotency_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedUnderRow:
+    """A row of recorded_under."""
+
+    bucket: int
+    brand_id: int
+    idempotency_key: str
+    event_id: UUID
+    effect: str
+    scope: str
+    topic: str
+    reason: str
+    received_at: datetime
+    deadline_at: datetime | None
+
+
+async def recorded_under(
+    conn: Connection, rows: Sequence[RecordedUnderIn]
+) -> list[RecordedUnderRow]:
+    """Find events of any buckets that were recorded under these idempotency keys."""
+    made: list[RecordedUnderRow] = []
+    for chunk in _RECORDED_UNDER.cut(rows):
+        values = [
+            value for row in chunk for value in (row.bucket, row.brand_id, row.idempotency_key)
+        ]
+        made += [
+            RecordedUnderRow(*row)
+            for row in await conn.fetch(_RECORDED_UNDER.text(len(chunk)), *values)
+        ]
+    return made
+
+
+_KEEP_BASES = Batch(
+    """\
+insert into deadline_basis (basis_id, document, kept_at)
+values """,
+    """\
+
+on conflict (basis_id) do nothing""",
+    0,
+    ("text", "jsonb", "timestamptz"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepBasesIn:
+    """A row for keep_bases."""
+
+    basis_id: str
+    document: Json
+    kept_at: datetime
+
+
+async def keep_bases(conn: Connection, rows: Sequence[KeepBasesIn]) -> None:
+    """Keep what deadlines are counted by; another process may have kept the same."""
+    for chunk in _KEEP_BASES.cut(rows):
+        values = [value for row in chunk for value in (row.basis_id, row.document, row.kept_at)]
+        await conn.execute(_KEEP_BASES.text(len(chunk)), *values)
+
+
+_BASIS = """\
+select document
+from deadline_basis
+where basis_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class BasisRow:
+    """A row of basis."""
+
+    document: Json
+
+
+async def basis(conn: Connection, *, basis_id: str) -> BasisRow | None:
+    """Read what a deadline was counted by."""
+    row = await conn.fetchrow(_BASIS, basis_id)
+    return BasisRow(*row) if row else None
+
+
+_BASES = """\
+select basis_id, document
+from deadline_basis"""
+
+
+@dataclass(frozen=True, slots=True)
+class BasesRow:
+    """A row of bases."""
+
+    basis_id: str
+    document: Json
+
+
+async def bases(conn: Connection) -> list[BasesRow]:
+    """Read all that deadlines were ever counted by, to verify that none was altered."""
+    return [BasesRow(*row) for row in await conn.fetch(_BASES)]
 
 
 _RECENT_ACTS = """\
@@ -4020,6 +4192,58 @@ async def states(
 ) -> list[StatesRow]:
     """Read every suppression, active or lifted, of these addresses of one brand and bucket."""
     return [StatesRow(*row) for row in await conn.fetch(_STATES, bucket, brand_id, address_keys)]
+
+
+_STATES_OF = Batch(
+    """\
+select s.bucket, s.brand_id, s.address_key, s.channel, s.scope, s.topic, s.reason, s.active,
+    s.said_at, s.deadline_at as "deadline_at?", s.event_id
+from (values """,
+    """\
+)
+    as asked (bucket, brand_id, address_key)
+join suppression as s on s.bucket = asked.bucket and s.brand_id = asked.brand_id
+    and s.address_key = asked.address_key""",
+    0,
+    ("smallint", "int", "bytea"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class StatesOfIn:
+    """A row for states_of."""
+
+    bucket: int
+    brand_id: int
+    address_key: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class StatesOfRow:
+    """A row of states_of."""
+
+    bucket: int
+    brand_id: int
+    address_key: bytes
+    channel: str
+    scope: str
+    topic: str
+    reason: str
+    active: bool
+    said_at: datetime
+    deadline_at: datetime | None
+    event_id: UUID
+
+
+async def states_of(conn: Connection, rows: Sequence[StatesOfIn]) -> list[StatesOfRow]:
+    """Read every suppression, active or lifted, of these addresses of any brands and buckets."""
+    made: list[StatesOfRow] = []
+    for chunk in _STATES_OF.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.brand_id, row.address_key)]
+        made += [
+            StatesOfRow(*row) for row in await conn.fetch(_STATES_OF.text(len(chunk)), *values)
+        ]
+    return made
 
 
 _ACTIVE_SUPPRESSIONS = """\

@@ -4,9 +4,11 @@
 docs/brands.md explains it. Pure: the clock is the caller's, the rules are data (`rules.toml`).
 """
 
+from prefsvc.honour.basis import Basis, Due
 from prefsvc.honour.business_days import CALENDAR_VERSION, is_known_calendar
 from prefsvc.honour.choice import Choice, choose
-from prefsvc.honour.earliest import Deadline, deadline, shortest_window
+from prefsvc.honour.counting import Bases, basis, deadline, shortest_window
+from prefsvc.honour.earliest import Deadline
 from prefsvc.honour.explanation import day_in_words, moment_in_words, sentence, start_in_words
 from prefsvc.honour.reckoning import Ending, Moments, Reckoning, could_end_before
 from prefsvc.honour.rule_file import load_rules, parse_rules, rules_of
@@ -28,9 +30,12 @@ __all__ = [
     "HOUSE_DEFAULT",
     "MATTERS",
     "PROMISE_ID",
+    "Bases",
+    "Basis",
     "ChannelOrPurpose",
     "Choice",
     "Deadline",
+    "Due",
     "Ending",
     "Matter",
     "Moments",
@@ -39,6 +44,7 @@ __all__ = [
     "Rule",
     "Span",
     "Unit",
+    "basis",
     "choose",
     "could_end_before",
     "day_in_words",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from importlib.metadata import version
-from typing import Final
+from typing import Final, TypeAlias
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -20,22 +20,26 @@ _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
 
 
+NamedDays: TypeAlias = tuple[tuple[date, str], ...]
+"""Holidays, with their names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Count:
     """The last day of a count, and the holidays among the weekdays that were passed over."""
 
     last: date
-    skipped: tuple[tuple[date, str], ...] = ()
+    skipped: NamedDays = ()
 
 
 @lru_cache(maxsize=4096)
 def count_business_days(
-    first: date, number: int, *, first_counts: bool, calendar: str | None
+    first: date, number: int, *, first_counts: bool, calendar: str | NamedDays | None
 ) -> Count:
     """Count business days from a first day, which itself counts only if it is one and is asked to.
 
-    Saturdays, Sundays and the calendar's holidays are no business days; without a calendar only
-    Saturdays and Sundays are not.
+    Saturdays, Sundays and the calendar's holidays are no business days, or those that are given;
+    without either only Saturdays and Sundays are not.
     """
     day = first - _DAY if first_counts and number else first
     skipped = []
@@ -43,11 +47,17 @@ def count_business_days(
         day += _DAY
         if day.weekday() >= _SATURDAY:
             continue
-        if calendar and (name := holidays_of(calendar, day.year).get(day)):
+        if name := _holiday(calendar, day):
             skipped.append((day, name))
         else:
             number -= 1
     return Count(day, tuple(skipped))
+
+
+def _holiday(calendar: str | NamedDays | None, day: date) -> str | None:
+    if isinstance(calendar, str):
+        return holidays_of(calendar, day.year).get(day)
+    return dict(calendar or ()).get(day)
 
 
 @lru_cache(maxsize=1024)

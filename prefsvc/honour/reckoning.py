@@ -12,9 +12,15 @@ from calendar import monthrange
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
-from prefsvc.honour.business_days import count_business_days, end_of_day, start_of_day, zone
+from prefsvc.honour.business_days import (
+    NamedDays,
+    count_business_days,
+    end_of_day,
+    start_of_day,
+    zone,
+)
 from prefsvc.honour.rules import CountedFrom, Ends, Rule
 from prefsvc.honour.span import Span, Unit
 
@@ -55,7 +61,7 @@ class Moments:
         return max(min(self.sent_at or self.received, self.received), believed).astimezone(UTC)
 
 
-Skipped = tuple[tuple[date, str], ...]
+Skipped: TypeAlias = NamedDays
 """Holidays that did not count, with their names."""
 
 
@@ -118,12 +124,22 @@ class Reckoning:
         return self.conservative.day
 
 
-def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) -> Reckoning:
-    """Reckon one window from the two moments, in UTC; `time_zone` is the brand's."""
-    started_at = received if rule.counted_from in (*_FROM_RECEIPT, "unsaid") else sent
-    earliest = received if rule.counted_from in _FROM_RECEIPT else sent
+def reckon(
+    rule: Rule,
+    *,
+    received: datetime,
+    sent: datetime,
+    time_zone: str,
+    skipped: Skipped | None = None,
+) -> Reckoning:
+    """Reckon one window from the two moments, in UTC; `time_zone` is the brand's.
+
+    `skipped` are the holidays that are no business days, where they are known already; otherwise
+    the rule's calendar says.
+    """
+    started_at, earliest = _starts(rule, received, sent)
     zone_name = rule.time_zone or time_zone
-    statutory, skipped = _statutory(rule, started_at, zone_name)
+    statutory, skipped = _statutory(rule, started_at, zone_name, skipped)
     conservative = _conservative(rule, earliest, zone_name, time_zone)
     return Reckoning(
         id=rule.id,
@@ -140,6 +156,31 @@ def reckon(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) ->
         statutory=_not_before(started_at, statutory),
         conservative=_not_before(earliest, conservative),
     )
+
+
+def last_moment(rule: Rule, *, received: datetime, sent: datetime, time_zone: str) -> datetime:
+    """Return the last moment of a window in the strictest reading, as `reckon` does."""
+    _, earliest = _starts(rule, received, sent)
+    ending = _conservative(rule, earliest, rule.time_zone or time_zone, time_zone)
+    return max(ending.at, earliest)
+
+
+def skipped_days(
+    rule: Rule, *, received: datetime, sent: datetime, time_zone: str
+) -> tuple[date, ...]:
+    """Return the holidays that the ordinary reading passes over, as `reckon` does."""
+    if rule.holidays is None or rule.window.unit != "business_days":
+        return ()
+    started_at, _ = _starts(rule, received, sent)
+    _, skipped = _statutory(rule, started_at, rule.time_zone or time_zone, None)
+    return tuple(day for day, _ in skipped)
+
+
+def _starts(rule: Rule, received: datetime, sent: datetime) -> tuple[datetime, datetime]:
+    """Return what starts the ordinary reading, and what the strictest."""
+    is_from_receipt = rule.counted_from in _FROM_RECEIPT
+    started_at = received if is_from_receipt or rule.counted_from == "unsaid" else sent
+    return started_at, received if is_from_receipt else sent
 
 
 def _is_elapsed(rule: Rule) -> bool:
@@ -188,14 +229,19 @@ def _same_time(at: datetime, zone_name: str) -> Ending:
     return Ending(at, at.astimezone(zone(zone_name)).date(), zone_name)
 
 
-def _statutory(rule: Rule, started_at: datetime, zone_name: str) -> tuple[Ending, Skipped]:
+def _statutory(
+    rule: Rule, started_at: datetime, zone_name: str, skipped: Skipped | None
+) -> tuple[Ending, Skipped]:
     if _is_elapsed(rule):
         return _same_time(started_at + _elapsed(rule), zone_name), ()
     first = started_at.astimezone(zone(zone_name)).date()
     if rule.window.unit != "business_days":
         return _ending(rule.ends, _last_day(rule, first), zone_name), ()
     count = count_business_days(
-        first, rule.window.number, first_counts=rule.first_day_counts, calendar=rule.holidays
+        first,
+        rule.window.number,
+        first_counts=rule.first_day_counts,
+        calendar=rule.holidays if skipped is None else skipped,
     )
     return _ending(rule.ends, count.last, zone_name), count.skipped
 
@@ -207,7 +253,7 @@ def _conservative(rule: Rule, earliest: datetime, zone_name: str, time_zone: str
     if rule.window.unit != "business_days":
         endings = [_same_time_of_day(rule, earliest, name) for name in zones]
         return min(endings, key=lambda ending: ending.at)
-    return _mondays_to_fridays(rule.window.number, rule.ends, _quarter(earliest), zones)
+    return _mondays_to_fridays(rule.window.number, rule.ends, quarter(earliest), zones)
 
 
 def _same_time_of_day(rule: Rule, earliest: datetime, zone_name: str) -> Ending:
@@ -220,18 +266,18 @@ def _same_time_of_day(rule: Rule, earliest: datetime, zone_name: str) -> Ending:
     return _same_time(at, zone_name)
 
 
-def _quarter(moment: datetime) -> datetime:
+def quarter(moment: datetime) -> datetime:
     """Return the quarter of an hour: no zone's date changes within one, so it can key a cache."""
     return moment.replace(minute=moment.minute // 15 * 15, second=0, microsecond=0)
 
 
 @lru_cache(maxsize=4096)
 def _mondays_to_fridays(
-    number: int, ends: Ends, quarter: datetime, zones: tuple[str, ...]
+    number: int, ends: Ends, moment: datetime, zones: tuple[str, ...]
 ) -> Ending:
     endings = []
     for name in zones:
-        first = quarter.astimezone(zone(name)).date()
+        first = moment.astimezone(zone(name)).date()
         count = count_business_days(first, number, first_counts=True, calendar=None)
         endings.append(_ending(ends, count.last, name))
     return min(endings, key=lambda ending: ending.at)

@@ -11,6 +11,8 @@ from prefsvc.cases import Case, Note
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import InvalidParameter, UnknownCase
+from prefsvc.honour import Deadline, Moments
+from prefsvc.reckonings import Reckonings
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, one_of, query, read_json, whole_number
 from prefsvc.web.opt_out_api import explained, moment
@@ -68,6 +70,8 @@ async def get_case(request: web.Request) -> web.Response:
         notes = await cases.notes(tx, case, size=NOTES_SHOWN)
         note_count = await cases.note_count(tx, case)
         page = await cases.violations(tx, case, after=after, size=size)
+        reckonings = Reckonings(tx)
+        violations = [_violation_document(one, await _deadline(reckonings, one)) for one in page]
     following = str(page[-1].violation_id) if len(page) == size else None
     return answer(
         _document(case)
@@ -75,7 +79,7 @@ async def get_case(request: web.Request) -> web.Response:
             "evidence": case.evidence,
             "notes": [_note_document(one) for one in notes],
             "note_count": note_count,
-            "violations": [_violation_document(one) for one in page],
+            "violations": violations,
             "next": following,
         }
     )
@@ -158,7 +162,16 @@ def _note_document(note: Note) -> dict[str, Any]:
     }
 
 
-def _violation_document(row: queries.CaseViolationsRow) -> dict[str, Any]:
+async def _deadline(reckonings: Reckonings, row: queries.CaseViolationsRow) -> Deadline | None:
+    moments = Moments(
+        sent_at=row.opt_out_sent_at, received_at=row.received_at, recorded_at=row.recorded_at
+    )
+    return await reckonings.of(row.deadline, moments)
+
+
+def _violation_document(
+    row: queries.CaseViolationsRow, deadline: Deadline | None
+) -> dict[str, Any]:
     return {
         "violation_id": str(row.violation_id),
         "report_id": str(row.report_id),
@@ -181,6 +194,6 @@ def _violation_document(row: queries.CaseViolationsRow) -> dict[str, Any]:
             "received_at": moment(row.received_at),
             "recorded_at": moment(row.recorded_at),
             "deadline_at": moment(row.deadline_at),
-            "deadline": explained(row.deadline),
+            "deadline": explained(deadline),
         },
     }

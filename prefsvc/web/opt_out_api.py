@@ -12,14 +12,15 @@ from prefsvc.address import Address, Channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.country import known_country
 from prefsvc.db import queries
-from prefsvc.db.connection import Json, Tx
+from prefsvc.db.connection import Tx
 from prefsvc.doors import count
 from prefsvc.errors import EvidenceMissing, UnknownOptOut
 from prefsvc.heard import Heard
-from prefsvc.honour import Deadline
+from prefsvc.honour import Deadline, Moments
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient
+from prefsvc.reckonings import Reckonings
 from prefsvc.scopes import scope_of
 from prefsvc.suppression import Scope, ScopeKind
 from prefsvc.web.auth import Entry, admitted
@@ -139,7 +140,11 @@ async def get_opt_out(request: web.Request) -> web.Response:
         if row is None or entry.caller.channel not in {None, row.channel}:
             raise UnknownOptOut
         hearings = await heard.of(tx, entry.brand, row, sender=entry.caller.sender_slug)
-    document = _event_document(entry, row)
+        moments = Moments(
+            sent_at=row.sent_at, received_at=row.received_at, recorded_at=row.recorded_at
+        )
+        deadline = await Reckonings(tx).of(row.deadline, moments)
+    document = _event_document(entry, row, deadline)
     return answer(document | {"senders": [_heard_document(one) for one in hearings]})
 
 
@@ -200,7 +205,9 @@ def _opt_in_document(brand: AppliedBrand, recorded: Recorded) -> dict[str, Any]:
     }
 
 
-def _event_document(entry: Entry, row: queries.EventRow) -> dict[str, Any]:
+def _event_document(
+    entry: Entry, row: queries.EventRow, deadline: Deadline | None
+) -> dict[str, Any]:
     is_operator = entry.caller.role == "operator"
     return {
         "opt_out_id": str(row.event_id),
@@ -216,18 +223,18 @@ def _event_document(entry: Entry, row: queries.EventRow) -> dict[str, Any]:
         "received_at": moment(row.received_at),
         "recorded_at": moment(row.recorded_at),
         "deadline_at": moment(row.deadline_at),
-        "deadline": explained(row.deadline),
+        "deadline": explained(deadline),
         # What a person wrote is for those who answer for it, not for every mailing tool.
         "evidence": row.evidence if is_operator else None,
     }
 
 
-def explained(stored: Json) -> dict[str, Any] | None:
-    """Return how a deadline was counted: what is kept of it, and all of it in words."""
-    if stored is None:
+def explained(deadline: Deadline | None) -> dict[str, Any] | None:
+    """Return how a deadline was counted: each window, and all of it in words."""
+    if deadline is None:
         return None
-    words = Deadline.from_document(stored).explain().splitlines()
-    return {"country": None, **stored, "explanation": words}
+    words = deadline.explain().splitlines()
+    return {"country": None, **deadline.to_document(), "explanation": words}
 
 
 def _heard_document(heard: Heard) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from functools import partial
 
 import structlog
 
-from prefsvc import checkpoints, installation, metrics
+from prefsvc import checkpoints, installation, metrics, reckonings
 from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
@@ -71,8 +71,11 @@ def housekeeping(service: Service) -> Round:
     """Return the round that forgets old answers and notices a failover."""
 
     async def tidy() -> None:
+        before_epoch = service.installation.feed_epoch
         async with service.database.transaction() as tx:
             service.installation = await installation.recognise(tx, service.vault)
+        if service.installation.feed_epoch != before_epoch:
+            await reckonings.learn(service.database)
         before = service.now() - service.settings.idempotency_age
         for bucket in range(BUCKET_COUNT):
             async with service.database.transaction() as tx:

@@ -64,6 +64,6 @@ where brand_id = :brand_id and alarm_id = :alarm_id
 
 -- name: deadline_at_position :one
 -- Read the deadline of the opt-out at a position, with its reasoning.
-select received_at, deadline_at, deadline
+select sent_at as "sent_at?", received_at, recorded_at, deadline_at, deadline
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and position = :position

@@ -73,7 +73,8 @@ where case_id = :case_id
 select v.violation_id, v.report_id, v.sent_at, v.topic as "topic?", v.message_class,
     v.mailing as "mailing?", v.deadline_at, v.acknowledged_at as "acknowledged_at?", v.had_heard,
     v.list_had_it as "list_had_it?", v.found_at, v.opt_out_id, e.scope, e.topic as opt_out_topic,
-    e.reason, e.source, e.received_at, e.recorded_at, e.deadline, a.canonical as "address?"
+    e.reason, e.source, e.sent_at as "opt_out_sent_at?", e.received_at, e.recorded_at, e.deadline,
+    a.canonical as "address?"
 from violation as v
 join preference_event as e on e.bucket = v.bucket and e.event_id = v.opt_out_id
 left join address as a on a.bucket = v.bucket and a.address_key = v.address_key

@@ -6,6 +6,15 @@ values :each(bucket::smallint, brand_id::int, count::bigint)
 on conflict (bucket, brand_id) do update set position = feed_head.position + excluded.position
 returning bucket, brand_id, position
 
+-- name: adjust_heads :all
+-- Set heads on or back that this transaction has locked: it reserved fewer positions than it needs, or
+-- more. An upsert could not set one back, as its row would be checked for a count below zero.
+update feed_head as h
+set position = h.position + needed.count
+from (values :each(bucket::smallint, brand_id::int, count::bigint)) as needed (bucket, brand_id, count)
+where h.bucket = needed.bucket and h.brand_id = needed.brand_id
+returning h.bucket, h.brand_id, h.position
+
 -- name: brand_heads :many
 -- Read the highest position of every bucket of a brand.
 -- lint: all buckets, a cursor is made of every head of the brand
@@ -47,6 +56,32 @@ select idempotency_key as idempotency_key, event_id, address_key, act, scope, to
     source, received_at, deadline_at as "deadline_at?", deadline as "deadline?"
 from preference_event
 where bucket = :bucket and brand_id = :brand_id and idempotency_key = any(:idempotency_keys::text[])
+
+-- name: recorded_under :many
+-- Find events of any buckets that were recorded under these idempotency keys.
+select e.bucket, e.brand_id, e.idempotency_key as idempotency_key, e.event_id, e.effect, e.scope,
+    e.topic, e.reason, e.received_at, e.deadline_at as "deadline_at?"
+from (values :each(bucket::smallint, brand_id::int, idempotency_key::text))
+    as asked (bucket, brand_id, idempotency_key)
+join preference_event as e on e.bucket = asked.bucket and e.brand_id = asked.brand_id
+    and e.idempotency_key = asked.idempotency_key
+
+-- name: keep_bases :execute
+-- Keep what deadlines are counted by; another process may have kept the same.
+insert into deadline_basis (basis_id, document, kept_at)
+values :each(basis_id::text, document::jsonb, kept_at::timestamptz)
+on conflict (basis_id) do nothing
+
+-- name: basis :maybe
+-- Read what a deadline was counted by.
+select document
+from deadline_basis
+where basis_id = :basis_id
+
+-- name: bases :many
+-- Read all that deadlines were ever counted by, to verify that none was altered.
+select basis_id, document
+from deadline_basis
 
 -- name: recent_acts :many
 -- Read what was said about one address, channel, scope and reason since a moment. An event's id

@@ -16,6 +16,15 @@ select address_key, channel, scope, topic, reason, active, said_at,
 from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
 
+-- name: states_of :many
+-- Read every suppression, active or lifted, of these addresses of any brands and buckets.
+select s.bucket, s.brand_id, s.address_key, s.channel, s.scope, s.topic, s.reason, s.active,
+    s.said_at, s.deadline_at as "deadline_at?", s.event_id
+from (values :each(bucket::smallint, brand_id::int, address_key::bytea))
+    as asked (bucket, brand_id, address_key)
+join suppression as s on s.bucket = asked.bucket and s.brand_id = asked.brand_id
+    and s.address_key = asked.address_key
+
 -- name: active_suppressions :many
 -- Read what suppresses these addresses of one brand and bucket now, on one channel.
 select address_key, scope, topic, reason, said_at, deadline_at, event_id

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from prefsvc import app, checkpoints
+from prefsvc import app, checkpoints, reckonings
 from prefsvc.checkpoints import Tips
 from prefsvc.verification import Exported, verify
 from tests.support.ledger_document import EXPORT, vouched_for
@@ -406,3 +406,49 @@ async def test_an_export_is_verified_by_the_documents_own_program(service):
     assert vouched_for(*place, [row[0] for row in rows], checkpoints_kept, key) == 3
     with pytest.raises(AssertionError, match="row 3 is gone"):
         vouched_for(*place, [row[0] for row in rows[:2]], checkpoints_kept, key)
+
+
+async def with_its_basis(service):
+    """Record an opt-out whose deadline's basis is stored already."""
+    for number in (5, 6):
+        await service.record([act(service, address_in(service, BUCKET, number=number))])
+
+
+async def test_an_altered_basis_of_deadlines_is_found(five):
+    await with_its_basis(five)
+    assert not (await findings(five)).wrong
+    await five.database.pool.execute(
+        """update deadline_basis set document = document || '{"time_zone": "Asia/Tokyo"}'"""
+    )
+    [wrong] = (await findings(five)).wrong
+    assert wrong.startswith("the basis of deadlines")
+    assert wrong.endswith("was altered")
+
+
+async def test_a_removed_basis_of_deadlines_is_found(five):
+    await with_its_basis(five)
+    await five.database.pool.execute("delete from deadline_basis")
+    [wrong] = (await findings(five)).wrong
+    assert wrong.endswith("what row 7 was counted by is gone")
+
+
+async def test_what_opt_outs_have_in_common_is_stored_once(service):
+    for number in range(4):
+        await service.record([act(service, address_in(service, BUCKET, number=number))])
+    kept = await service.database.pool.fetch(
+        "select deadline ? 'basis' as is_short, pg_column_size(deadline) as octets "
+        "from preference_event order by position"
+    )
+    # Whoever comes first keeps all of it, so that nobody waits for a basis to be stored.
+    assert [row["is_short"] for row in kept] == [False, True, True, True]
+    assert max(row["octets"] for row in kept[1:]) < 128
+    assert await service.database.pool.fetchval("select count(*) from deadline_basis") == 1
+
+
+async def test_a_process_that_starts_knows_the_bases_that_are_stored(service, settings, vault):
+    await service.record([act(service, address_in(service, BUCKET))])
+    assert service.database.bases.stored
+    known = set(service.database.bases.stored)
+    service.database.bases.stored.clear()
+    await reckonings.learn(service.database)
+    assert service.database.bases.stored == known

@@ -1,0 +1,27 @@
+"""What came of an act."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from prefsvc.suppression import Effect, Reason, Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What came of an act.
+
+    Where the same had been said before, `is_new` is false and the rest is the first one's.
+    `stood_before` says that the same was suppressed already, here or on a further channel that the
+    act reaches. `also_lifted` has the reasons of further suppressions that an opt-in lifted.
+    """
+
+    event_id: UUID
+    is_new: bool
+    effect: Effect
+    scope: Scope
+    reason: Reason
+    received_at: datetime
+    deadline_at: datetime | None
+    stood_before: bool = False
+    also_lifted: tuple[Reason, ...] = ()

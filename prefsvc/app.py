@@ -12,6 +12,7 @@ from aiohttp import web
 from prefsvc import brands, installation, reckonings
 from prefsvc.brand import Brand
 from prefsvc.brands import Applied, BrandBook
+from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
@@ -21,7 +22,7 @@ from prefsvc.mail_events.webhook import post_mail_events
 from prefsvc.settings import Settings
 from prefsvc.sms.routes import SMS_ROUTES
 from prefsvc.vault import Vault
-from prefsvc.web.problems import AWAY, problems
+from prefsvc.web.problems import problems
 from prefsvc.web.requests import requests, sign, time_limit
 from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops

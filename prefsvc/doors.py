@@ -15,6 +15,7 @@ from prefsvc import brands, metrics, opt_outs, reckonings, reviews, texts
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
+from prefsvc.group_commit import GroupCommit
 from prefsvc.installation import Installation
 from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
@@ -75,6 +76,7 @@ class Service:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
+    commits: GroupCommit = field(init=False)
     snapshots: asyncio.Semaphore = field(init=False)
     mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
@@ -83,6 +85,12 @@ class Service:
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
+        self.commits = GroupCommit(
+            self._commit,
+            acts_max=self.settings.acts_per_commit_max,
+            waiting_max=self.settings.acts_waiting_max,
+            at_once_max=self.settings.commits_at_once_max,
+        )
         self.mails = asyncio.Semaphore(self.settings.mails_read_at_once_max)
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
@@ -132,7 +140,10 @@ class Service:
             log.warning("bases_not_stored", kind=type(error).__name__)
 
     async def record(self, acts: Sequence[Act]) -> list[Recorded]:
-        """Record opt-outs in a transaction of their own; they are durable when this returns."""
+        """Record opt-outs, with others that come now; they are durable when this returns."""
+        return await self.commits.record(acts)
+
+    async def _commit(self, acts: Sequence[Act]) -> list[Recorded]:
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             recorded = await opt_outs.record(tx, self.vault, acts)
         count(acts, recorded)

@@ -237,6 +237,14 @@ class Settings(BaseSettings):
     twilio_retries_max: Positive = 10_000
     """The most that `prefsvc twilio retry` has told again in one go."""
 
+    # Group commit.
+    acts_per_commit_max: Positive = 256
+    """The most opt-outs that share one transaction."""
+    acts_waiting_max: Positive = 20_000
+    """The most opt-outs that wait to be committed; who comes then is told to try again."""
+    commits_at_once_max: Positive = 4
+    """The most such transactions at once; more than one only while one takes long."""
+
     # The database.
     pool_size: Positive = 16
     """The most connections one process opens."""

@@ -16,6 +16,7 @@ from prefsvc.cli.welcome import FIRST_KEY_FILE
 from prefsvc.consents import backlog
 from prefsvc.consents.backlog import AccountBacklog
 from prefsvc.db import queries
+from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal
@@ -28,7 +29,6 @@ from prefsvc.vault import (
     Vault,
     open_vault,
 )
-from prefsvc.web.problems import AWAY
 
 CLOCK_SECONDS_MAX = 5.0
 

@@ -4,9 +4,9 @@ from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from prefsvc import installation
+from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE
 from prefsvc.web.body import answer
-from prefsvc.web.problems import AWAY
 
 
 async def get_livez(_: web.Request) -> web.Response:

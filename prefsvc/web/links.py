@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from prefsvc.db import queries
+from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service, read_some
 from prefsvc.errors import InvalidAddress, InvalidToken, UndoTooLate
 from prefsvc.following import Followed, follow
@@ -21,7 +22,7 @@ from prefsvc.opt_outs import Act, Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web import link_pages, tickets
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
-from prefsvc.web.problems import AWAY, RETRY_AFTER_SECONDS, STATUS
+from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
 
 log = structlog.get_logger()
 

@@ -9,12 +9,12 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import asyncpg
 import msgspec
 import structlog
 from aiohttp import web
 
 from prefsvc import errors
+from prefsvc.db.away import AWAY
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -99,21 +99,6 @@ FAULTS = (_FAULT, _AWAY)
 """Our own failures, each with its status, code and sentence."""
 
 RETRY_AFTER_SECONDS = 5
-
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.CannotConnectNowError,
-    asyncpg.AdminShutdownError,
-    asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
-    asyncpg.QueryCanceledError,
-    asyncpg.LockNotAvailableError,
-)
-"""What a database that is stopping, starting, out of reach or overloaded looks like from here."""
 
 log = structlog.get_logger()
 

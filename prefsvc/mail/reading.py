@@ -89,7 +89,25 @@ def read(
     """
     if len(raw) > OCTETS_MAX:
         return Reading("ignored", "too_large")
-    message = _with_reverse_path(parse(raw), reverse_path)
+    return read_message(
+        parse(raw),
+        recipients=recipients,
+        mailboxes=mailboxes,
+        keyring=keyring,
+        reverse_path=reverse_path,
+    )
+
+
+def read_message(
+    message: Entity,
+    *,
+    recipients: Sequence[str] = (),
+    mailboxes: Collection[str] = (),
+    keyring: Keyring | None = None,
+    reverse_path: str | None = None,
+) -> Reading:
+    """Say what a message is that was taken apart before, as `read` does."""
+    message = _with_reverse_path(message, reverse_path)
     place = _Place(recipients, frozenset(mailboxes), keyring)
     reported = _reported(message, place)
     return (

@@ -21,6 +21,7 @@ from typing_extensions import override
 from prefsvc import metrics
 from prefsvc.doors import Service
 from prefsvc.errors import AddressInUse, SecretUnreadable
+from prefsvc.mail.mail import Mail
 from prefsvc.mailbox.content import Content
 from prefsvc.mailbox.limits import Limits
 from prefsvc.mailbox.taking import Arrived, is_ours, take
@@ -94,8 +95,9 @@ class Door:
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         reverse_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd has "<>" for the null one
         async with asyncio.timeout(self.service.settings.request_timeout_seconds):
+            mail = Mail(raw)
             for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(raw, recipient, host, reverse_path))
+                await take(self.service, Arrived(mail, recipient, host, reverse_path))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:

@@ -7,7 +7,6 @@ says how sure it was.
 """
 
 import asyncio
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,10 +22,8 @@ from prefsvc.evidence import Evidence
 from prefsvc.following import follow
 from prefsvc.intent import Decision
 from prefsvc.mail.addresses import tokens_of
-from prefsvc.mail.identity import identity
-from prefsvc.mail.message import parse
-from prefsvc.mail.reading import Outcome, Reading, read
-from prefsvc.mail.reply import own_words
+from prefsvc.mail.mail import Mail
+from prefsvc.mail.reading import Outcome, Reading, read_message
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
@@ -39,16 +36,11 @@ log = structlog.get_logger()
 class Arrived:
     """A mail as it was handed over for one recipient; `host` is who handed it over."""
 
-    raw: bytes = field(repr=False)
+    mail: Mail
     recipient: str = field(repr=False)
     host: str
     reverse_path: str | None = field(default=None, repr=False)
     """The envelope's sender: "" is the null one, None where there was no envelope."""
-
-    @property
-    def digest(self) -> str:
-        """Return the SHA-256 of the mail as it came, for who looks it up in another archive."""
-        return hashlib.sha256(self.raw).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,18 +114,17 @@ async def take(service: Service, arrived: Arrived, brand: AppliedBrand | None = 
 
 
 def _read(service: Service, arrived: Arrived, brand: AppliedBrand | None) -> _Read:
-    reading = read(
-        arrived.raw,
+    mail = arrived.mail
+    reading = read_message(
+        mail.message,
         recipients=(arrived.recipient,),
         mailboxes=brand.brand.mail.unsubscribe if brand else (),
         keyring=service.book.keyring,
         reverse_path=arrived.reverse_path,
     )
-    message = parse(arrived.raw)
-    name = identity(arrived.raw, message)
     if reading.outcome not in {"opt_out", "ask"}:
-        return _Read(reading, name)  # what a program wrote is nobody's words
-    return _Read(reading, name, message.words("subject"), own_words(message))
+        return _Read(reading, mail.identity)  # what a program wrote is nobody's words
+    return _Read(reading, mail.identity, mail.message.words("subject"), mail.own_words)
 
 
 async def _named(
@@ -209,7 +200,7 @@ def _evidence(arrived: Arrived, found: _Read, named: _Named) -> Evidence:
     """
     reading = found.reading
     return {
-        "mail_sha256": arrived.digest,
+        "mail_sha256": arrived.mail.digest,
         "handed_over_by": arrived.host,
         "why": reading.why,
         "rule": reading.rule,

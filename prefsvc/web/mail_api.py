@@ -10,6 +10,7 @@ from aiohttp import hdrs, web
 from prefsvc import list_headers
 from prefsvc.doors import read_body
 from prefsvc.errors import InvalidBody
+from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox import forms
 from prefsvc.mailbox.forms import Posted
@@ -30,8 +31,9 @@ async def post_mail(request: web.Request) -> web.Response:
     named = query(request, "recipient").get("recipient", "")
     posted = await _posted(request, entry)
     by = f"api_key {entry.caller.api_key_id}"
+    mail = Mail(posted.raw)
     readings = [
-        await take(entry.service, Arrived(posted.raw, recipient, by), entry.brand)
+        await take(entry.service, Arrived(mail, recipient, by), entry.brand)
         for recipient in _read_for(entry, [*filter(None, [named]), *posted.recipients])
     ]
     told = max(readings, key=lambda reading: _WEIGHTS[reading.outcome])

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 
+from prefsvc.mail import mail as mail_module
 from prefsvc.mailbox.listener import listening
 from tests.mailbox.conftest import NEWS, Office, mail
 from tests.support.cast import ANN, BOB
@@ -222,6 +223,14 @@ async def test_a_mail_to_the_tokens_of_two_topics_stops_both(office, may_mail, c
     await office.sends(mail("", subject="", to=NEWS), to=to)
     assert not await may_mail(topic="news")
     assert not await may_mail(topic="offers")
+
+
+async def test_a_mail_is_taken_apart_once_however_many_recipients_it_has(office, monkeypatch):
+    taken_apart = []
+    parse = mail_module.parse
+    monkeypatch.setattr(mail_module, "parse", lambda raw: taken_apart.append(raw) or parse(raw))
+    await office.sends(mail(), to=[NEWS, "a@mail.acme.example.com", "b@mail.acme.example.com"])
+    assert len(taken_apart) == 1
 
 
 async def test_a_retry_that_came_another_way_is_the_same_mail(office, service):

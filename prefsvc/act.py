@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from uuid import UUID
 
 from prefsvc.address import channels_reaching, kind_of
 from prefsvc.brands import AppliedBrand
@@ -20,7 +21,8 @@ class Act:
     `sent_at` is when they said it, where that is known; `received_at` when it reached the company
     (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
     even after an act of the other kind. `country` is where they are, as far as the door was told
-    (ISO 3166); a phone number may say it, too.
+    (ISO 3166); a phone number may say it, too. `event_id` is the id that it was given when it was
+    kept in the spool; under it, it is recorded once.
     """
 
     brand: AppliedBrand
@@ -33,6 +35,7 @@ class Act:
     received_at: datetime | None = None
     idempotency_key: str | None = None
     country: str | None = None
+    event_id: UUID | None = None
 
     @property
     def place(self) -> Place:
@@ -68,6 +71,7 @@ def on_aliases(vault: Vault, kind: ActKind, act: Act) -> list[Act]:
         replace(
             act,
             recipient=other,
+            event_id=None,
             reason="alias",
             idempotency_key=act.followed_by(f"alias:{number}"),
         )
@@ -90,6 +94,7 @@ def of_a_new_owner(kind: ActKind, act: Act) -> list[Act]:
         replace(
             act,
             recipient=act.recipient.on(channel),
+            event_id=None,
             scope=Scope.of("reassigned", act.scope),
             reason="reassigned",
             idempotency_key=act.followed_by(f"reassigned:{channel}"),

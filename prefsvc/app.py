@@ -53,7 +53,10 @@ async def opened(
         service = Service(settings, db, vault, known, BrandBook.of((), vault.token_masters))
         await service.refresh_book()
         await reckonings.learn(db)
-        yield service
+        try:
+            yield service
+        finally:
+            service.spool.close()
 
 
 @asynccontextmanager

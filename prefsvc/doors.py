@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import TypeVar
 from uuid import UUID
 
 import structlog
 from aiohttp import web
 
 from prefsvc import brands, metrics, opt_outs, reckonings, reviews, texts
+from prefsvc.bounded import within
 from prefsvc.brands import AppliedBrand, BrandBook
+from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Database, Tx
 from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
 from prefsvc.group_commit import GroupCommit
@@ -21,12 +24,17 @@ from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.reviews import Answer, Doubt, Review, Said
 from prefsvc.settings import Settings
+from prefsvc.spool import spooled
+from prefsvc.spool.items import Doubted, OptedOut, Texted
+from prefsvc.spool.spool import Spool
 from prefsvc.suppression import UNORDERED_START
 from prefsvc.text_order import Moments
 from prefsvc.texts import Heard, Undecided, Word
 from prefsvc.vault import Vault
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -77,6 +85,7 @@ class Service:
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     commits: GroupCommit = field(init=False)
+    spool: Spool = field(init=False)
     snapshots: asyncio.Semaphore = field(init=False)
     mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
@@ -85,8 +94,13 @@ class Service:
 
     def __post_init__(self) -> None:
         """Make what depends on the settings."""
+        self.spool = Spool(
+            self.settings.spool_folder,
+            items_max=self.settings.spool_items_max,
+            bytes_max=self.settings.spool_bytes_max,
+        )
         self.commits = GroupCommit(
-            self._commit,
+            self.commit,
             acts_max=self.settings.acts_per_commit_max,
             waiting_max=self.settings.acts_waiting_max,
             at_once_max=self.settings.commits_at_once_max,
@@ -105,6 +119,7 @@ class Service:
         self.stopping.set()
         self.enqueued.set()
         self.bell.ring_all()
+        self.spool.doubt()
 
     async def refresh_book(self) -> None:
         """Read the brands again, if any was applied or retired since."""
@@ -139,11 +154,39 @@ class Service:
         except Exception as error:  # noqa: BLE001 - what was written is durable, and is to be said so
             log.warning("bases_not_stored", kind=type(error).__name__)
 
-    async def record(self, acts: Sequence[Act]) -> list[Recorded]:
-        """Record opt-outs, with others that come now; they are durable when this returns."""
-        return await self.commits.record(acts)
+    async def write(self, work: Callable[[Tx], Awaitable[T]], *written: AppliedBrand) -> T:
+        """Do something in a transaction; once it is committed, wake those who wait."""
+        async with self.writing(*written) as tx:
+            return await work(tx)
 
-    async def _commit(self, acts: Sequence[Act]) -> list[Recorded]:
+    async def in_time(self, working: Callable[[], Awaitable[T]]) -> T:
+        """Do something that needs the database, or find that it does not answer in time.
+
+        Raises one of AWAY; then the loop that asks the database is told to look.
+        """
+        if self.spool.is_away:
+            raise ConnectionError
+        try:
+            return await within(self.settings.spool_after_seconds, working())
+        except AWAY:
+            self.spool.doubt()
+            raise
+
+    async def record(self, acts: Sequence[Act]) -> list[Recorded]:
+        """Record opt-outs, with others that come now; they are durable when this returns.
+
+        While the database does not answer they are kept in the spool, to be recorded from there.
+        """
+        received_at = self.now()
+        try:
+            return await self.in_time(lambda: self.commits.record(acts))
+        except AWAY:
+            kept = [spooled.to_keep(act, received_at) for act in acts]
+            await self.spool.keep(OptedOut.of(kept, received_at), received_at)
+            return [spooled.recorded(act, received_at) for act in kept]
+
+    async def commit(self, acts: Sequence[Act]) -> list[Recorded]:
+        """Record opt-outs in a transaction of their own."""
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             recorded = await opt_outs.record(tx, self.vault, acts)
         count(acts, recorded)
@@ -156,25 +199,46 @@ class Service:
 
     async def hear(self, word: Word) -> Heard | Undecided:
         """Record a STOP or START by text, unless more must be known; durable once it is heard."""
-        async with self.writing(word.act.brand) as tx:
-            heard = await texts.hear(tx, self.vault, word, within=self.settings.text_order)
+        within_ = self.settings.text_order
+        heard = await self._hear(word, lambda tx: texts.hear(tx, self.vault, word, within=within_))
         if isinstance(heard, Heard):
             _count_heard(heard)
         return heard
 
     async def settle(self, word: Word, moments: Moments) -> Heard:
         """Record it with what the provider told; durable when this returns."""
-        within = self.settings.text_order
-        async with self.writing(word.act.brand) as tx:
-            heard = await texts.settle(tx, self.vault, word, moments, within=within)
+        within_ = self.settings.text_order
+        heard = await self._hear(
+            word, lambda tx: texts.settle(tx, self.vault, word, moments, within=within_)
+        )
         _count_heard(heard)
         return heard
 
+    async def _hear(self, word: Word, work: Callable[[Tx], Awaitable[T]]) -> T | Heard:
+        """Do it, or keep a STOP in the spool; a START is not kept, so that it is sent again."""
+        received_at = self.now()
+        try:
+            return await self.in_time(lambda: self.write(work, word.act.brand))
+        except AWAY:
+            if word.kind != "opt_out":
+                raise
+            await self.spool.keep(Texted.of(word, received_at), received_at)
+            # Whether the person was told before is not known: one confirmation at most (S-15).
+            return Heard(word.kind, None)
+
     async def ask(self, doubt: Doubt) -> None:
         """Open the review of a doubtful reply; it is durable when this returns."""
-        async with self.writing(doubt.brand) as tx:
-            said = await reviews.open_review(tx, self.vault, doubt)
-        _count_said(said)
+        received_at = self.now()
+        try:
+            said = await self.in_time(
+                lambda: self.write(
+                    lambda tx: reviews.open_review(tx, self.vault, doubt), doubt.brand
+                )
+            )
+        except AWAY:
+            await self.spool.keep(Doubted.of(doubt, received_at), received_at)
+        else:
+            _count_said(said)
 
     async def decide(self, brand: AppliedBrand, review_id: UUID, answer: Answer) -> Review:
         """Decide a review in a transaction of its own."""

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from uuid import UUID
 
 from prefsvc import honour, ledger, reckonings
 from prefsvc.act import Act, of_a_new_owner
@@ -37,7 +38,8 @@ class Draft:
     """How things stand as far as this transaction has come, and what it will append."""
 
     states: dict[Slot, State] = field(default_factory=dict)
-    recorded: dict[tuple[Place, str], Recorded] = field(default_factory=dict)
+    recorded: dict[tuple[Place, str | UUID], Recorded] = field(default_factory=dict)
+    """By an idempotency key, or by the id that an act was given before it was recorded."""
     entries: list[Entry] = field(default_factory=list)
     changed: dict[Slot, int] = field(default_factory=dict)
     """For each slot that changes, the number of the entry that changes it last."""
@@ -64,23 +66,32 @@ async def read(tx: Tx, acts: Sequence[Act]) -> Draft:
     for known in await queries.recorded_under(
         tx.conn, rows=[queries.RecordedUnderIn(*one) for one in sorted(requests)]
     ):
-        place = (known.bucket, known.brand_id)
-        draft.recorded[place, known.idempotency_key] = Recorded(
-            known.event_id,
-            is_new=False,
-            effect=parse_effect(known.effect),
-            scope=Scope.parse(known.scope, known.topic),
-            reason=parse_reason(known.reason),
-            received_at=known.received_at,
-            deadline_at=known.deadline_at,
-        )
+        draft.recorded[(known.bucket, known.brand_id), known.idempotency_key] = _before(known)
+    given = {(act.place[0], act.event_id) for act in acts if act.event_id}
+    for event in await queries.recorded_as(
+        tx.conn, rows=[queries.RecordedAsIn(*one) for one in sorted(given)]
+    ):
+        draft.recorded[(event.bucket, event.brand_id), event.event_id] = _before(event)
     return draft
+
+
+def _before(row: queries.RecordedUnderRow | queries.RecordedAsRow) -> Recorded:
+    return Recorded(
+        row.event_id,
+        is_new=False,
+        effect=parse_effect(row.effect),
+        scope=Scope.parse(row.scope, row.topic),
+        reason=parse_reason(row.reason),
+        received_at=row.received_at,
+        deadline_at=row.deadline_at,
+    )
 
 
 def hear(tx: Tx, draft: Draft, kind: ActKind, act: Act, on_aliases: Sequence[Act]) -> Recorded:
     """Say an act, and then what follows from it; of a late duplicate, nothing does."""
-    if act.idempotency_key and (known := draft.recorded.get((act.place, act.idempotency_key))):
-        return replace(known, is_new=False)
+    for name in (act.idempotency_key, act.event_id):
+        if name and (known := draft.recorded.get((act.place, name))):
+            return replace(known, is_new=False)
     recorded = _say(tx, draft, kind, act)
     following = _following(draft, kind, act, on_aliases)
     if not following:
@@ -163,7 +174,7 @@ def _said(tx: Tx, kind: ActKind, act: Act, moments: honour.Moments, due: Due | N
         active=kind == "opt_out",
         said_at=min(moments.sent_at or moments.received_at, moments.received_at),
         deadline_at=due.deadline_at if due else None,
-        event_id=ledger.new_event_id(tx.now, act.recipient.bucket),
+        event_id=act.event_id or ledger.new_event_id(tx.now, act.recipient.bucket),
     )
 
 

@@ -340,6 +340,18 @@ class TooBusy(Refusal):
     code = "too_busy"
 
 
+class SpoolFull(Refusal):
+    """The database does not answer and the spool is full; nothing was recorded. Try it again."""
+
+    code = "spool_full"
+
+
+class SpoolUnusable(Refusal):
+    """Neither the database nor the spool can be written; nothing was recorded. Try it again."""
+
+    code = "spool_unusable"
+
+
 class NotFound(Refusal):
     """There is nothing at this address; /docs lists what there is."""
 

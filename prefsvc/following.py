@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from prefsvc import short_links
 from prefsvc.address import Address
@@ -47,17 +48,24 @@ class Followed:
 
 
 async def follow(service: Service, token: str) -> Followed:
-    """Read a token, or refuse one that was not made here. Expiry there is none (RULES E-20)."""
+    """Read a token, or refuse one that was not made here. Expiry there is none (RULES E-20).
+
+    A short one is looked up; raises one of AWAY where the database does not answer in time.
+    """
     for read in service.book.keyring.candidates(token):
         brand = service.book.get(read.brand)
         if isinstance(read, ShortToken):
-            async with service.database.read() as tx:
-                found = await short_links.find(tx, brand, read.link_id)
+            found = await service.in_time(partial(_found, service, brand, read.link_id))
             return _followed(brand, found.recipient, found)
         link = read.link
         recipient = Recipient.of(Address.for_opt_out(link.channel, link.address), service.vault)
         return _followed(brand, recipient, link)
     raise InvalidToken
+
+
+async def _found(service: Service, brand: AppliedBrand, link_id: bytes) -> Found:
+    async with service.database.read() as tx:
+        return await short_links.find(tx, brand, link_id)
 
 
 def _followed(brand: AppliedBrand, recipient: Recipient, said: Link | Found) -> Followed:

@@ -34,6 +34,20 @@ SENDS = Counter(
     "or refused.",
     ["brand", "verdict"],
 )
+SPOOLED = Counter(
+    "prefsvc_spooled_total",
+    "Opt-outs that were kept in the spool, because the database did not answer.",
+)
+SPOOL_WAITING = Gauge(
+    "prefsvc_spool_waiting", "Opt-outs in the spool that are not in the register yet."
+)
+SPOOL_SET_ASIDE = Gauge(
+    "prefsvc_spool_set_aside",
+    "Opt-outs in the spool that the register did not take; see `prefsvc spool list`.",
+)
+DATABASE_AWAY = Gauge(
+    "prefsvc_database_away", "1 while the database does not answer and opt-outs are spooled."
+)
 REQUESTS = Counter(
     "prefsvc_requests_total",
     "Requests answered, by route, method and status.",

@@ -114,6 +114,7 @@ def _elsewhere(kind: ActKind, act: Act) -> list[Act]:
         replace(
             act,
             recipient=act.recipient.on(channel),
+            event_id=None,
             evidence={"said_on": said_on} | act.evidence,
             idempotency_key=act.idempotency_key and f"{act.idempotency_key}:{channel}",
         )

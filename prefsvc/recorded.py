@@ -14,6 +14,7 @@ class Recorded:
     Where the same had been said before, `is_new` is false and the rest is the first one's.
     `stood_before` says that the same was suppressed already, here or on a further channel that the
     act reaches. `also_lifted` has the reasons of further suppressions that an opt-in lifted.
+    `is_spooled` says that it is kept and not in the register yet: whether it is new shows there.
     """
 
     event_id: UUID
@@ -25,3 +26,4 @@ class Recorded:
     deadline_at: datetime | None
     stood_before: bool = False
     also_lifted: tuple[Reason, ...] = ()
+    is_spooled: bool = False

@@ -42,7 +42,7 @@ class Doubt:
     """A reply that may mean stop: who wrote what, and how it was read.
 
     `message_id` names the message, so that a retry of it is no second doubt. `scope` is what a stop
-    on its network stops.
+    on its network stops; `received_at` when it came, by default now.
     """
 
     brand: AppliedBrand
@@ -51,6 +51,7 @@ class Doubt:
     reading: Decision
     evidence: Evidence
     scope: Scope = _OF_A_CHANNEL
+    received_at: datetime | None = None
 
     @property
     def review_id(self) -> UUID:
@@ -129,7 +130,7 @@ async def open_review(tx: Tx, vault: Vault, doubt: Doubt) -> Said | None:
         brand_id=doubt.brand.brand_id,
         address_key=doubt.recipient.address_key,
         channel=doubt.recipient.channel,
-        asked_at=tx.now,
+        asked_at=doubt.received_at or tx.now,
         decision=_reading(doubt),
         evidence=storable(doubt.evidence),
         opt_out_id=said.recorded.event_id if said else None,
@@ -144,7 +145,7 @@ def _suppresses(doubt: Doubt) -> bool:
 async def _suppress(tx: Tx, vault: Vault, doubt: Doubt) -> Said:
     evidence = doubt.evidence | _reading(doubt)
     act = _act(doubt.brand, doubt.recipient, doubt.review_id, doubt.scope, evidence)
-    return await _record(tx, vault, act)
+    return await _record(tx, vault, replace(act, received_at=doubt.received_at))
 
 
 def _act(

@@ -245,6 +245,21 @@ class Settings(BaseSettings):
     commits_at_once_max: Positive = 4
     """The most such transactions at once; more than one only while one takes long."""
 
+    # The spool, for while the database does not answer.
+    spool_dir: Path | None = None
+    """Where opt-outs are kept while the database does not answer; by default `spool` in data_dir.
+    All processes of one machine share it, and it must outlive them."""
+    spool_after_seconds: Seconds = 3
+    """How long an opt-out waits for the database before it is kept in the spool."""
+    spool_probe_seconds: Seconds = 1
+    """How often a database that does not answer is asked again, and how long it may take then."""
+    spool_items_max: Positive = 1_000_000
+    """The most opt-outs that are kept; who comes then is told to try again."""
+    spool_bytes_max: Positive = 2 << 30
+    """The largest that the spool's file may become."""
+    spool_replay_max: Positive = 256
+    """The most opt-outs that are given back to the register in one transaction."""
+
     # The database.
     pool_size: Positive = 16
     """The most connections one process opens."""
@@ -329,6 +344,12 @@ class Settings(BaseSettings):
             raise ValueError("mail_event_age_hours_max must be less than idempotency_hours")
         return self
 
+    @model_validator(mode="after")
+    def _spools_before_it_gives_up(self) -> Self:
+        if self.spool_after_seconds >= self.webhook_timeout_seconds:
+            raise ValueError("spool_after_seconds must be less than webhook_timeout_seconds")
+        return self
+
     @property
     def origin(self) -> str:
         """Return the public URL without a trailing slash."""
@@ -374,6 +395,11 @@ class Settings(BaseSettings):
     def sends_mail(self) -> bool:
         """Say whether alarms can go out by mail."""
         return bool(self.smtp_host and self.mail_from)
+
+    @property
+    def spool_folder(self) -> Path:
+        """Return where the spool is."""
+        return self.spool_dir or self.data_dir / "spool"
 
     @property
     def secrets_folder(self) -> Path:

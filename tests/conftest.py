@@ -48,9 +48,10 @@ def secrets_dir(tmp_path_factory):
 
 
 @pytest.fixture
-def settings(secrets_dir):
+def settings(secrets_dir, tmp_path):
     return Settings(
         secrets_dir=secrets_dir,
+        spool_dir=tmp_path / "spool",
         public_url=ORIGIN,
         twilio_auth_tokens=TWILIO_TOKEN,
         telnyx_public_keys=TELNYX_PUBLIC_KEY,

@@ -12,6 +12,7 @@ from prefsvc import app, brands, installation
 from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
 from prefsvc.cli.context import Commands, dsn_of
+from prefsvc.cli.spool import standing
 from prefsvc.cli.welcome import FIRST_KEY_FILE
 from prefsvc.consents import backlog
 from prefsvc.consents.backlog import AccountBacklog
@@ -19,7 +20,7 @@ from prefsvc.db import queries
 from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
-from prefsvc.errors import Refusal
+from prefsvc.errors import Refusal, SpoolUnusable
 from prefsvc.mail_events.proof import usable
 from prefsvc.settings import Settings
 from prefsvc.vault import (
@@ -75,6 +76,25 @@ def _here(settings: Settings) -> Iterator[Finding]:
         path = settings.secrets_folder / name
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(f"the secret {name} can be read by others", mend=f"chmod 600 '{path}'")
+    yield from _spool(settings)
+
+
+def _spool(settings: Settings) -> Iterator[Finding]:
+    """Look at what the database could not take yet."""
+    try:
+        kept = standing(settings)
+    except SpoolUnusable as refusal:
+        yield Finding("the spool cannot be used", mend=str(refusal))
+        return
+    yield Finding(
+        f"{kept.waiting} opt-outs wait in the spool",
+        mend="run the service, or `prefsvc spool replay`" if kept.waiting else "",
+    )
+    if kept.set_aside:
+        yield Finding(
+            f"{kept.set_aside} opt-outs in the spool were not taken",
+            mend="`prefsvc spool list` says why; then `prefsvc spool replay --set-aside`",
+        )
 
 
 def _there(settings: Settings) -> Iterator[Finding]:

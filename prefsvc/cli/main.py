@@ -24,6 +24,7 @@ from prefsvc.cli import (
     secrets,
     senders,
     serve,
+    spool,
     twilio,
     windows,
 )
@@ -46,6 +47,7 @@ COMMANDS = (
     mail,
     windows,
     ledger,
+    spool,
     secrets,
     restored,
 )

@@ -54,6 +54,8 @@ class Database:
     pool: Pool
     clock: Clock = wall_clock
     acquire_timeout_seconds: float = 5
+    dsn: str = field(default="", repr=False)
+    """For connections outside the pool."""
     bases: Bases = field(default_factory=Bases)
 
     @asynccontextmanager
@@ -80,6 +82,13 @@ class Database:
             ),
         ):
             yield Tx(conn, self.clock(), self.bases)
+
+    async def ping(self, seconds: float) -> None:
+        """Ask the server for an answer, beside the pool, which may be full of those who wait."""
+        async with single(
+            self.dsn, connect_timeout_seconds=seconds, statement_timeout_seconds=seconds
+        ) as conn:
+            await conn.execute("select")
 
 
 @asynccontextmanager
@@ -118,7 +127,7 @@ async def connect(
         )
         | await _durable(dsn, connect_timeout_seconds),
     ) as pool:
-        yield Database(pool, clock, connect_timeout_seconds)
+        yield Database(pool, clock, connect_timeout_seconds, dsn)
 
 
 @asynccontextmanager

@@ -2721,6 +2721,53 @@ async def recorded_under(
     return made
 
 
+_RECORDED_AS = Batch(
+    """\
+select e.bucket, e.brand_id, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
+    e.deadline_at as "deadline_at?"
+from (values """,
+    """\
+) as asked (bucket, event_id)
+join preference_event as e on e.bucket = asked.bucket and e.event_id = asked.event_id""",
+    0,
+    ("smallint", "uuid"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAsIn:
+    """A row for recorded_as."""
+
+    bucket: int
+    event_id: UUID
+
+
+@dataclass(frozen=True, slots=True)
+class RecordedAsRow:
+    """A row of recorded_as."""
+
+    bucket: int
+    brand_id: int
+    event_id: UUID
+    effect: str
+    scope: str
+    topic: str
+    reason: str
+    received_at: datetime
+    deadline_at: datetime | None
+
+
+async def recorded_as(conn: Connection, rows: Sequence[RecordedAsIn]) -> list[RecordedAsRow]:
+    """Find events of any buckets by the ids that they were given before they were recorded."""
+    made: list[RecordedAsRow] = []
+    for chunk in _RECORDED_AS.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.event_id)]
+        made += [
+            RecordedAsRow(*row) for row in await conn.fetch(_RECORDED_AS.text(len(chunk)), *values)
+        ]
+    return made
+
+
 _KEEP_BASES = Batch(
     """\
 insert into deadline_basis (basis_id, document, kept_at)

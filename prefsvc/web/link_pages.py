@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from aiohttp import web
@@ -80,6 +81,13 @@ def done(request: web.Request, followed: Followed, done: Done) -> web.Response:
                 since=None if recorded.is_new else _day(followed.brand, recorded.received_at),
             )
         )
+    )
+
+
+def receipt(event_id: UUID) -> web.Response:
+    """Say the same in one line, to a program that shows nobody a page."""
+    return web.Response(
+        text=f"Unsubscribed. Receipt: {event_id}\n", headers={"Cache-Control": "no-store"}
     )
 
 

@@ -15,11 +15,14 @@ from aiohttp import web
 from prefsvc.db import queries
 from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service, read_some
-from prefsvc.errors import InvalidAddress, InvalidToken, UndoTooLate
+from prefsvc.errors import InvalidAddress, InvalidToken, SpoolFull, SpoolUnusable, UndoTooLate
+from prefsvc.evidence import storable
 from prefsvc.following import Followed, follow
-from prefsvc.ledger import bucket_of_event
+from prefsvc.ledger import bucket_of_event, new_event_id
 from prefsvc.opt_outs import Act, Recorded
+from prefsvc.spool import items
 from prefsvc.suppression import Scope
+from prefsvc.token import ShortToken, bucket_of_link
 from prefsvc.web import link_pages, tickets
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
@@ -68,13 +71,54 @@ async def post_link(request: web.Request) -> web.Response:
         [recorded] = await service.record([_act(followed, pressed, scope)])
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY as error:
-        log.warning("database_away", kind=type(error).__name__)
+    except AWAY:
+        return await _keep_press(request, service, pressed)
+    except (SpoolFull, SpoolUnusable) as refusal:
+        log.error("opt_out_not_kept", why=refusal.code)  # noqa: TRY400 - a refusal of ours
         return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
-    response = link_pages.done(request, followed, _done(service, token, recorded))
+    if _is_for_nobody(request, pressed):
+        response = link_pages.receipt(recorded.event_id)
+    else:
+        response = link_pages.done(request, followed, _done(service, token, recorded))
     if not pressed.body_was_read:
         response.force_close()  # what is left of the body is not the next request
     return response
+
+
+async def _keep_press(request: web.Request, service: Service, pressed: Pressed) -> web.Response:
+    """Keep the press of a short link, of which only the database knows what it stands for."""
+    short = next(
+        read
+        for read in service.book.keyring.candidates(request.match_info["token"])
+        if isinstance(read, ShortToken)
+    )
+    now = service.now()
+    event_id = new_event_id(now, bucket_of_link(short.link_id))
+    press = items.Pressed(
+        short.brand,
+        short.link_id,
+        _source(pressed),
+        storable(pressed.evidence),
+        now,
+        event_id,
+        items.KeptScope("brand") if pressed.wants_everything else None,
+    )
+    try:
+        await service.spool.keep(press, now)
+    except (SpoolFull, SpoolUnusable) as refusal:
+        log.error("opt_out_not_kept", why=refusal.code)  # noqa: TRY400 - a refusal of ours
+        return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
+    return link_pages.receipt(event_id)
+
+
+def _source(pressed: Pressed) -> str:
+    return "link" if pressed.shown_at else "one_click"
+
+
+def _is_for_nobody(request: web.Request, pressed: Pressed) -> bool:
+    """Say whether a mail program clicked, whose user sees nothing of what it is answered."""
+    says_one_click = bool(pressed.evidence["says_one_click"]) and pressed.shown_at is None
+    return says_one_click and "text/html" not in request.headers.get("Accept", "")
 
 
 async def post_undo(request: web.Request) -> web.Response:
@@ -148,7 +192,7 @@ def _act(followed: Followed, pressed: Pressed, scope: Scope) -> Act:
         followed.brand,
         followed.recipient,
         scope,
-        "link" if pressed.shown_at else "one_click",
+        _source(pressed),
         pressed.evidence | {"link": {key: value for key, value in named.items() if value}},
         country=followed.country,
     )
@@ -172,7 +216,8 @@ def _done(service: Service, token: str, recorded: Recorded) -> link_pages.Done:
     key, now = service.vault.nonce_key, service.now()
     minutes = service.settings.undo_minutes
     ticket = None
-    if recorded.effect == "added" and recorded.is_new and not recorded.stood_before:
+    is_known = not recorded.is_spooled  # what stood before is not known of what is spooled
+    if recorded.effect == "added" and recorded.is_new and not recorded.stood_before and is_known:
         # Only what this press did may be undone: an older opt-out is not this page's to lift, be it
         # of another channel, or one that this press only gave an earlier deadline.
         ticket = tickets.undo_ticket(

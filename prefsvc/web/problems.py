@@ -45,6 +45,8 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.NotMarketing: 422,
     errors.PublicUrlInsecure: 409,
     errors.TargetForbidden: 422,
+    errors.SpoolFull: 503,
+    errors.SpoolUnusable: 503,
     errors.TooBusy: 503,
     errors.TooManyEndpoints: 409,
     errors.SenderRetired: 409,

@@ -2,13 +2,13 @@
 
 import asyncio
 import secrets
-from collections.abc import Awaitable
 from time import perf_counter
 
 import structlog
 from aiohttp import web
 
 from prefsvc import metrics
+from prefsvc.bounded import within
 from prefsvc.doors import SERVICE
 from prefsvc.web.problems import Handler
 
@@ -51,38 +51,10 @@ async def time_limit(request: web.Request, handler: Handler) -> web.StreamRespon
     if route.endswith(_UNLIMITED):
         return await handler(request)
     if route.startswith(_OF_TEXTS):
-        return await _in_time(handler(request), settings.webhook_timeout_seconds)
+        # A provider does not wait for us, either (RULES S-08).
+        return await within(settings.webhook_timeout_seconds, handler(request))
     async with asyncio.timeout(settings.request_timeout_seconds):
         return await handler(request)
-
-
-_given_up: set[asyncio.Future[web.StreamResponse]] = set()
-"""Handlers that were given up and are not at their end yet."""
-
-
-async def _in_time(working: Awaitable[web.StreamResponse], seconds: float) -> web.StreamResponse:
-    """Wait so long and no longer: a provider does not wait for us, either (RULES S-08).
-
-    Giving up takes its time where the database is stuck, because the driver tells it to stop, too,
-    and waits for that. So the handler ends by itself; what it began is rolled back, or was durable.
-    """
-    task = asyncio.ensure_future(working)
-    try:
-        await asyncio.wait({task}, timeout=seconds)
-        if task.done():
-            return task.result()
-        raise TimeoutError
-    finally:
-        if not task.done():
-            _given_up.add(task)
-            task.add_done_callback(_end)
-            task.cancel()
-
-
-def _end(task: "asyncio.Future[web.StreamResponse]") -> None:
-    _given_up.discard(task)
-    if not task.cancelled() and (error := task.exception()):
-        log.warning("given_up", kind=type(error).__name__)
 
 
 def _note(request: web.Request, status: int, seconds: float, request_id: str) -> None:

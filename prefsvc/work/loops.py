@@ -16,6 +16,7 @@ from prefsvc.work.alarms import raise_alarms
 from prefsvc.work.notices import write_notices
 from prefsvc.work.reaching import reach_whatsapp
 from prefsvc.work.reviews import decide_unanswered
+from prefsvc.work.spooling import spooling
 from prefsvc.work.tallying import tallying
 
 log = structlog.get_logger()
@@ -93,6 +94,7 @@ async def run(service: Service) -> None:
         asyncio.TaskGroup() as group,
     ):
         for name, seconds, work, waker in (
+            ("spool", settings.spool_probe_seconds, spooling(service), service.spool.doubted),
             ("checkpoints", settings.checkpoint_seconds, checkpointing(service), None),
             ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
             ("tallies", settings.tally_seconds, tallying(service), None),

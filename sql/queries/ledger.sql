@@ -66,6 +66,13 @@ from (values :each(bucket::smallint, brand_id::int, idempotency_key::text))
 join preference_event as e on e.bucket = asked.bucket and e.brand_id = asked.brand_id
     and e.idempotency_key = asked.idempotency_key
 
+-- name: recorded_as :many
+-- Find events of any buckets by the ids that they were given before they were recorded.
+select e.bucket, e.brand_id, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
+    e.deadline_at as "deadline_at?"
+from (values :each(bucket::smallint, event_id::uuid)) as asked (bucket, event_id)
+join preference_event as e on e.bucket = asked.bucket and e.event_id = asked.event_id
+
 -- name: keep_bases :execute
 -- Keep what deadlines are counted by; another process may have kept the same.
 insert into deadline_basis (basis_id, document, kept_at)

@@ -266,17 +266,17 @@ def test_after_kill_9_of_postgresql_the_service_recovers_by_itself(copy, brand, 
     assert not servers_of(copy)
 
 
-def test_the_service_is_unready_while_its_database_does_not_come_back(copy):
+def test_the_service_takes_opt_outs_while_its_database_does_not_come_back(copy):
     with serving(copy) as service:
         until(service.is_ready)
         server = service.event("serving")["pid_of_postgresql"]
         programs = copy / "data" / "postgres" / "postgresql.conf"
         aside = programs.rename(programs.with_suffix(".aside"))
         os.kill(server, signal.SIGKILL)
-        until(lambda: service.ask("/readyz").status == 503)
-        assert service.ask("/livez").status == 200
+        until(lambda: service.ask("/readyz").document["status"] == "spooling")
+        assert service.ask("/readyz").status == service.ask("/livez").status == 200
         aside.rename(programs)
-        until(service.is_ready)
+        until(lambda: service.ask("/readyz").document["status"] == "ready")
         assert service.stop() == 0
 
 

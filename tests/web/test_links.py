@@ -229,14 +229,34 @@ async def test_the_page_says_what_will_stop_by_when_and_the_button_does_it(
     assert source == "link"
 
 
+async def pressed(client, link):
+    """Press the button as a person does who sees the page, and return the next one."""
+    return await (await client.post(link, headers={"Accept": "text/html"})).text()
+
+
+async def test_a_mail_program_that_clicks_is_answered_in_one_line(client, mint, is_suppressed):
+    reply = await client.post(mint(), data=ONE_CLICK)
+    assert (reply.status, reply.content_type) == (200, "text/plain")
+    text = await reply.text()
+    assert re.fullmatch(r"Unsubscribed\. Receipt: [0-9a-f-]{36}\n", text)
+    assert "Set-Cookie" not in reply.headers
+    assert await is_suppressed()
+
+
+async def test_a_person_whose_browser_clicks_sees_the_page(client, mint):
+    accept = {"Accept": "text/html,application/xhtml+xml;q=0.9,*/*;q=0.8"}
+    reply = await client.post(mint(), data=ONE_CLICK, headers=accept)
+    assert (reply.status, reply.content_type) == (200, "text/html")
+
+
 async def test_the_success_page_offers_everything_too(client, mint, is_suppressed):
-    done = await (await client.post(mint(topic="news"), data=ONE_CLICK)).text()
+    done = await pressed(client, mint(topic="news"))
     await client.post(mint(topic="news"), data={"nonce": field(done, "nonce"), "everything": "1"})
     assert await is_suppressed(topic="offers")
 
 
 async def test_undo_takes_back_what_the_page_has_just_done(client, mint, is_suppressed):
-    done = await (await client.post(mint(), data=ONE_CLICK)).text()
+    done = await pressed(client, mint())
     ticket = field(done, "ticket")
     reply = await client.post(mint() + "/undo", data={"ticket": ticket})
     assert reply.status == 200
@@ -244,14 +264,14 @@ async def test_undo_takes_back_what_the_page_has_just_done(client, mint, is_supp
 
 
 async def test_undo_is_a_post(client, mint, is_suppressed):
-    done = await (await client.post(mint(), data=ONE_CLICK)).text()
+    done = await pressed(client, mint())
     reply = await client.get(mint() + "/undo", params={"ticket": field(done, "ticket")})
     assert reply.status == 405
     assert await is_suppressed()
 
 
 async def test_undo_ends_after_its_minutes(client, mint, is_suppressed, clock, settings):
-    done = await (await client.post(mint(), data=ONE_CLICK)).text()
+    done = await pressed(client, mint())
     clock.move(minutes=settings.undo_minutes + 1)
     reply = await client.post(mint() + "/undo", data={"ticket": field(done, "ticket")})
     assert reply.status == 409
@@ -269,7 +289,7 @@ async def test_an_older_opt_out_that_falls_due_earlier_by_a_click_is_not_its_pag
     client, keys, mint, is_suppressed
 ):
     first = await say_stop(client, keys, ANN)
-    done = await (await client.post(mint(country="NZ"), data=ONE_CLICK)).text()
+    done = await pressed(client, mint(country="NZ"))
     [verdict] = await check(client, keys.mailer, ANN)
     assert verdict["deadline_at"] < first["deadline_at"]
     assert field(done, "ticket") is None
@@ -278,7 +298,7 @@ async def test_an_older_opt_out_that_falls_due_earlier_by_a_click_is_not_its_pag
 
 async def test_a_ticket_of_another_link_undoes_nothing(client, mint, is_suppressed):
     await client.post(mint(BOB), data=ONE_CLICK)
-    done = await (await client.post(mint(), data=ONE_CLICK)).text()
+    done = await pressed(client, mint())
     reply = await client.post(mint(BOB) + "/undo", data={"ticket": field(done, "ticket")})
     assert reply.status == 409
     assert await is_suppressed(BOB)

@@ -1,0 +1,54 @@
+"""The round that asks a database that did not answer, and gives back what was spooled meanwhile."""
+
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from prefsvc.bounded import within
+from prefsvc.db.away import AWAY
+from prefsvc.doors import Service
+from prefsvc.spool.replaying import replay
+
+log = structlog.get_logger()
+
+
+def spooling(service: Service) -> Callable[[], Awaitable[None]]:
+    """Return the round; each process has its own, for each finds out by itself who is away."""
+
+    async def tend() -> None:
+        spool = service.spool
+        if (spool.take_doubt() or spool.is_away) and await _is_there(service):
+            await _give_back(service)
+
+    return tend
+
+
+async def _is_there(service: Service) -> bool:
+    spool = service.spool
+    seconds = service.settings.spool_probe_seconds
+    try:
+        await within(seconds, service.database.ping(seconds))
+    except AWAY as error:
+        if not spool.is_away:
+            log.error("database_away", kind=type(error).__name__)  # noqa: TRY400 - its text says more
+        spool.note(is_away=True)
+        return False
+    return True
+
+
+async def _give_back(service: Service) -> None:
+    """Give back what waits; what comes meanwhile is kept behind it, until nothing waits."""
+    spool = service.spool
+    try:
+        state = await spool.state()
+        if state.standing.waiting:
+            await replay(service)
+            state = await spool.state()
+    except AWAY as error:
+        log.warning("spool_not_given_back", kind=type(error).__name__)
+        spool.doubt()
+        return
+    if spool.is_away and not state.standing.waiting:
+        log.info("database_back")
+        spool.note(is_away=False)
+        spool.doubt()  # of what was kept in this moment

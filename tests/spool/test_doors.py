@@ -1,0 +1,267 @@
+"""While the database does not answer, opt-outs of every door are kept, and recorded later, once."""
+
+import asyncio
+import re
+from datetime import timedelta
+
+from prefsvc import short_links
+from prefsvc.address import Address
+from prefsvc.mailbox.taking import Arrived, Mail, take
+from prefsvc.recipients import Recipient
+from prefsvc.spool import replaying
+from prefsvc.spool.store import Store
+from tests.sms.twilio_client import signed, sms
+from tests.support.cast import ACMES_NUMBER, ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN
+from tests.support.register import act
+
+ONE_CLICK = b"List-Unsubscribe=One-Click"
+HOOK = "/hooks/twilio/messages"
+
+
+async def waiting(service):
+    return (await service.spool.state()).standing.waiting
+
+
+async def short(service, address=ANN, **more):
+    brand = service.book.get("acme")
+    wanted = short_links.Wanted(
+        Recipient.of(Address.for_opt_out("email", address), service.vault), **more
+    )
+    async with service.database.transaction() as tx:
+        [token] = await short_links.mint(tx, service.book.keyring, brand, [wanted])
+    return f"/u/{token}"
+
+
+async def text(client, body="STOP", sid="SM" + "1" * 32):
+    form = sms(body, from_=ANNS_PHONE, to=ACMES_NUMBER, MessageSid=sid)
+    return await client.post(HOOK, data=form, headers=signed(ORIGIN + HOOK, form, TWILIO_TOKEN))
+
+
+async def test_a_click_is_kept_and_recorded_with_its_own_moment(  # noqa: PLR0917 - fixtures
+    client, away, tend, sealed, ledger, clock
+):
+    clock.stop(clicked_at := clock())
+    reply = await client.post(sealed(), data=ONE_CLICK)
+    assert reply.status == 200
+    receipt = re.search(r"Receipt: (\S+)", await reply.text())[1]
+    assert not await ledger()
+    assert await waiting(away) == 1
+    clock.move(minutes=5)
+    await tend()
+    [row] = await ledger()
+    assert (row["canonical"], row["source"], row["effect"]) == (ANN, "one_click", "added")
+    assert (row["received_at"], row["recorded_at"]) == (clicked_at, clock())
+    assert str(row["event_id"]) == receipt
+    assert await waiting(away) == 0
+    assert not away.spool.is_away
+
+
+async def test_a_person_sees_by_when_they_are_heard_and_is_offered_no_undo(client, away, sealed):
+    page = await client.post(sealed(), headers={"Accept": "text/html"})
+    assert page.status == 200
+    html = await page.text()
+    assert "You are unsubscribed from all" in html
+    assert 'name="ticket"' not in html  # what stood before is not known
+
+
+async def test_a_short_link_is_kept_though_nobody_knows_whose_it_is(
+    service, client, tend, ledger, clock
+):
+    link = await short(service, topic="news")
+    service.spool.note(is_away=True)
+    clock.stop(pressed_at := clock())
+    reply = await client.post(link, data=ONE_CLICK)
+    assert reply.status == 200
+    clock.move(minutes=1)
+    await tend()
+    [row] = await ledger()
+    assert (row["canonical"], row["scope"], row["topic"]) == (ANN, "topic", "news")
+    assert row["received_at"] == pressed_at
+    assert str(row["event_id"]) in await reply.text()
+
+
+async def test_a_short_link_whose_row_is_gone_is_set_aside_and_holds_up_nobody(
+    service, client, tend, sealed, ledger
+):
+    link = await short(service)
+    await service.database.pool.execute("delete from short_link")
+    service.spool.note(is_away=True)
+    for one in (link, sealed(BOB)):
+        assert (await client.post(one, data=ONE_CLICK)).status == 200
+    await tend()
+    assert [row["canonical"] for row in await ledger()] == [BOB]
+    [aside] = await service.spool.use(lambda store: store.set_aside_ones(9))
+    assert aside.fault == "InvalidToken"
+
+
+async def test_a_forged_link_is_refused_as_ever(client, away, sealed):
+    link = sealed()
+    forged = link[:-1] + ("A" if link[-1] != "A" else "B")
+    assert (await client.post(forged, data=ONE_CLICK)).status == 404
+    assert await waiting(away) == 0
+
+
+async def test_a_stop_by_text_is_kept_and_answered_in_silence(client, away, tend, ledger, clock):
+    clock.stop(texted_at := clock())
+    for _ in range(2):  # a retry, too
+        reply = await text(client)
+        assert reply.status == 200
+        assert "<Message>" not in await reply.text()
+    clock.move(minutes=3)
+    await tend()
+    [row] = await ledger()
+    assert (row["canonical"], row["act"], row["received_at"]) == (ANNS_PHONE, "opt_out", texted_at)
+
+
+async def test_a_start_is_not_kept_so_that_it_is_sent_again(client, away):
+    assert (await text(client, "START")).status == 503
+    assert await waiting(away) == 0
+
+
+async def test_a_doubtful_text_is_kept_with_its_moment(service, client, away, tend, clock):
+    clock.stop(asked_at := clock())
+    assert (await text(client, "sorry, you have the wrong number")).status == 200
+    clock.move(minutes=3)
+    await tend()
+    assert await service.database.pool.fetchval("select asked_at from review") == asked_at
+
+
+async def test_a_mail_is_kept(service, away, tend, ledger):
+    mail = (
+        f"From: {ANN}\r\nTo: unsubscribe@acme.example\r\nSubject: Unsubscribe\r\n"
+        "Message-ID: <1@example.org>\r\nDate: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\nstop\r\n"
+    ).encode()
+    brand = service.book.get("acme")
+    for _ in range(2):
+        arrived = Arrived(Mail(mail), "unsubscribe@acme.example", "127.0.0.1", ANN)
+        assert (await take(service, arrived, brand)).outcome == "opt_out"
+    await tend()
+    [row] = await ledger()
+    assert (row["canonical"], row["source"]) == (ANN, "mail_reply")
+
+
+async def test_what_came_while_it_waited_is_recorded_in_order(client, away, tend, sealed, clock):
+    people = [f"person{n}@example.org" for n in range(30)]
+    for person in people:
+        await client.post(sealed(person), data=ONE_CLICK)
+        clock.move(seconds=1)
+    kept = await away.spool.use(lambda store: store.first(99))
+    assert [one.kept_at for one in kept] == sorted({one.kept_at for one in kept})
+    await tend()
+    rows = await away.database.pool.fetch(
+        "select a.canonical, e.received_at from preference_event as e"
+        " join address as a using (bucket, address_key) order by e.received_at"
+    )
+    assert [row["canonical"] for row in rows] == people
+
+
+async def test_a_lapse_between_the_commit_and_the_file_records_nothing_twice(  # noqa: PLR0917 - fixtures
+    client, away, tend, sealed, ledger, monkeypatch
+):
+    await client.post(sealed(), data=ONE_CLICK)
+    [kept] = await away.spool.use(lambda store: store.first(9))
+    forgetting = Store.given_back
+
+    def dies(store, item_ids):
+        raise ConnectionError
+
+    monkeypatch.setattr(Store, "given_back", dies)
+    await tend()
+    assert len(await ledger()) == 1
+    assert await waiting(away) == 1
+    monkeypatch.setattr(Store, "given_back", forgetting)
+    # In between the person has changed their mind: the copy that is left must not stop them again.
+    again = act(away, ANN, source="sms_reply")
+    await away.withdraw([again])
+    away.spool.doubt()
+    await tend()
+    assert [row["act"] for row in await ledger()] == ["opt_out", "opt_in"]
+    assert await waiting(away) == 0
+    assert kept.content
+
+
+async def test_a_later_word_of_the_person_stands_against_what_was_spooled_before(
+    client, away, tend, sealed, clock
+):
+    await client.post(sealed(), data=ONE_CLICK)
+    clock.move(minutes=1)
+    away.spool.note(is_away=False)
+    await away.withdraw([act(away, ANN, source="sms_reply")])
+    await tend()
+    active = await away.database.pool.fetchval("select active from suppression")
+    assert active is False
+
+
+async def test_what_is_kept_meanwhile_is_given_back_too(client, away, tend, sealed, ledger):
+    await asyncio.gather(
+        *[client.post(sealed(f"p{n}@example.org"), data=ONE_CLICK) for n in range(20)]
+    )
+    await tend()
+    await tend()
+    assert len(await ledger()) == 20
+    assert not away.spool.is_away
+
+
+async def test_an_opt_out_that_waits_too_long_is_kept_and_counts_once(  # noqa: PLR0917 - fixtures
+    service, client, tend, sealed, ledger, monkeypatch
+):
+    changed = service.settings.model_copy(update={"spool_after_seconds": 0.2})
+    monkeypatch.setattr(service, "settings", changed)
+    async with service.database.transaction() as tx:
+        await tx.conn.execute("lock table feed_head in access exclusive mode")
+        reply = await client.post(sealed(), data=ONE_CLICK)
+        assert reply.status == 200
+        assert await waiting(service) == 1
+    await tend()
+    rows = await ledger()
+    assert [row["canonical"] for row in rows] == [ANN]
+    assert await waiting(service) == 0
+
+
+async def test_a_full_spool_says_so_and_claims_nothing(client, away, sealed):
+    away.spool._items_max = 1
+    assert (await client.post(sealed(), data=ONE_CLICK)).status == 200
+    reply = await client.post(sealed(BOB), data=ONE_CLICK)
+    assert reply.status == 503
+    assert reply.headers["Retry-After"]
+    assert await waiting(away) == 1
+
+
+async def test_a_spool_that_cannot_be_written_says_so(client, away, sealed):
+    away.spool.folder.parent.mkdir(exist_ok=True)
+    away.spool.folder.write_text("a file where the folder should be")
+    assert (await client.post(sealed(), data=ONE_CLICK)).status == 503
+    assert (await client.get("/readyz")).status == 503
+
+
+async def test_readyz_tells_how_it_stands(client, away, tend, sealed):
+    await client.post(sealed(), data=ONE_CLICK)
+    reply = await client.get("/readyz")
+    assert (reply.status, await reply.json()) == (
+        200,
+        {"status": "spooling", "spool": {"waiting": 1, "set_aside": 0}},
+    )
+    await tend()
+    assert await (await client.get("/readyz")).json() == {
+        "status": "ready",
+        "spool": {"waiting": 0, "set_aside": 0},
+    }
+
+
+async def test_one_process_at_a_time_gives_back(client, away, sealed, ledger):
+    await client.post(sealed(), data=ONE_CLICK)
+    with replaying._alone(away) as first, replaying._alone(away) as second:
+        assert (first, second) == (True, False)
+        assert await replaying.replay(away) == 0
+    assert await replaying.replay(away) == 1
+    assert len(await ledger()) == 1
+
+
+async def test_an_outage_does_not_move_a_deadline(  # noqa: PLR0917 - fixtures
+    client, away, tend, sealed, ledger, clock
+):
+    await client.post(sealed(), data=ONE_CLICK)
+    clock.move(hours=30)
+    await tend()
+    [row] = await ledger()
+    assert row["deadline_at"] - row["received_at"] <= timedelta(days=10)

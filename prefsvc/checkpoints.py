@@ -5,8 +5,9 @@ checkpoint make the same one. A row without a good seal was not written by prefs
 signed for, and stops the checkpoints of its place until an operator has looked.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from uuid import UUID
 
 import msgspec
@@ -20,6 +21,8 @@ from prefsvc.ledger_row import CheckpointClaim, LedgerRow, first_digest, is_seal
 from prefsvc.vault import Vault
 
 PAGE_ROWS = 1000
+ROUND_ROWS = 4096
+"""How many rows one round digests at the most; the next one goes on."""
 
 
 @dataclass(slots=True)
@@ -33,59 +36,94 @@ class Tips:
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What one round did: the checkpoints made, and the places newly found broken."""
+    """What one round did: the checkpoints made, the places newly found broken, and what is left."""
 
     count: int
     broken: tuple[Place, ...]
+    has_more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Grown:
+    """A place whose head is beyond what was digested."""
+
+    place: Place
+    brand: str
+    head: int
+    position: int
+    digest: bytes
 
 
 async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tips: Tips) -> Made:
     """Make a checkpoint for each brand and bucket that has grown since the last one."""
+    grown = await _grown(tx, installation_id, book, tips)
+    size = max(ROUND_ROWS // max(len(grown), 1), 1)
+    rows = await _rows_beyond(tx, grown, size)
     made: list[queries.KeepCheckpointsIn] = []
     broken: list[Place] = []
+    has_more = False
+    for one in grown:
+        position, digest = _digest_on(vault, one, rows.get(one.place, []))
+        if position < min(one.head, one.position + size):
+            broken.append(one.place)
+        has_more |= position == one.position + size < one.head
+        if position > one.position:
+            claim = CheckpointClaim(
+                installation_id, one.brand, one.place[0], position, digest, tx.now
+            )
+            made.append(_row(claim, one.place[1], vault))
+            tips.reached[one.place] = (position, digest)
+    await queries.keep_checkpoints(tx.conn, rows=made)
+    tips.broken.update(broken)
+    return Made(len(made), tuple(broken), has_more)
+
+
+async def _grown(tx: Tx, installation_id: UUID, book: BrandBook, tips: Tips) -> list[_Grown]:
+    grown = []
     for row in await queries.all_heads(tx.conn):
         place = (row.bucket, row.brand_id)
         brand = book.by_id.get(row.brand_id)
         if brand is None or place in tips.broken or row.position == 0:
             continue
-        slug = brand.slug
-        position, digest = tips.reached.get(place) or await _last(tx, installation_id, slug, place)
-        tips.reached[place] = (position, digest)
-        if position >= row.position:
-            continue
-        position, digest, is_whole = await _digest_on(tx, vault, place, position, digest)
-        if not is_whole and position < row.position:
-            broken.append(place)
-        claim = CheckpointClaim(installation_id, slug, row.bucket, position, digest, tx.now)
-        if position > tips.reached[place][0]:
-            made.append(_row(claim, row.brand_id, vault))
-            tips.reached[place] = (position, digest)
-    await queries.keep_checkpoints(tx.conn, rows=made)
-    tips.broken.update(broken)
-    return Made(len(made), tuple(broken))
+        reached = tips.reached.get(place) or await _last(tx, installation_id, brand.slug, place)
+        tips.reached[place] = reached
+        if reached[0] < row.position:
+            grown.append(_Grown(place, brand.slug, row.position, *reached))
+    return grown
+
+
+async def _rows_beyond(
+    tx: Tx, grown: Sequence[_Grown], size: int
+) -> dict[Place, list[queries.LedgerBeyondRow]]:
+    """Read what each place has grown by, all in one go."""
+    asked = [queries.LedgerBeyondIn(*one.place, after=one.position) for one in grown]
+    found: dict[Place, list[queries.LedgerBeyondRow]] = {}
+    for row in await queries.ledger_beyond(tx.conn, rows=asked, size=size):
+        found.setdefault((row.bucket, row.brand_id), []).append(row)
+    return found
+
+
+def _digest_on(
+    vault: Vault, one: _Grown, rows: Sequence[queries.LedgerBeyondRow]
+) -> tuple[int, bytes]:
+    """Digest these rows as far as each is dense and sealed; return how far that is."""
+    position, digest = one.position, one.digest
+    for stored in rows:
+        row = LedgerRow(*_values(stored))
+        octets = row.to_bytes()
+        if row.position != position + 1 or not is_sealed(vault.seal_key, octets, stored.seal):
+            break
+        position, digest = row.position, next_digest(digest, octets, stored.seal)
+    return position, digest
+
+
+_values = attrgetter(*LedgerRow.__slots__)
 
 
 async def _last(tx: Tx, installation_id: UUID, slug: str, place: Place) -> tuple[int, bytes]:
     bucket, brand_id = place
     row = await queries.last_checkpoint(tx.conn, bucket=bucket, brand_id=brand_id)
     return (row.position, row.digest) if row else (0, first_digest(installation_id, slug, bucket))
-
-
-async def _digest_on(
-    tx: Tx, vault: Vault, place: Place, position: int, digest: bytes
-) -> tuple[int, bytes, bool]:
-    """Digest a page of rows further; say whether it was a full one, each row dense and sealed."""
-    bucket, brand_id = place
-    rows = await queries.ledger_page(
-        tx.conn, bucket=bucket, brand_id=brand_id, after=position, size=PAGE_ROWS
-    )
-    for stored in rows:
-        row = ledger_row(place, stored)
-        if row.position != position + 1 or not is_sealed(vault.seal_key, row, stored.seal):
-            return position, digest, False
-        position, digest = row.position, next_digest(digest, row, stored.seal)
-    # A page that is not full ends at the head, or rows at the end are missing.
-    return position, digest, len(rows) == PAGE_ROWS
 
 
 def _row(claim: CheckpointClaim, brand_id: int, vault: Vault) -> queries.KeepCheckpointsIn:

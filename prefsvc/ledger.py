@@ -155,7 +155,7 @@ def _row(tx: Tx, entry: Entry, position: int) -> LedgerRow:
 
 
 def _sealed(vault: Vault, row: LedgerRow) -> queries.AppendEventsIn:
-    return queries.AppendEventsIn(*(*_values(row), seal(vault.seal_key, row)))
+    return queries.AppendEventsIn(*(*_values(row), seal(vault.seal_key, row.to_bytes())))
 
 
 _values = attrgetter(*LedgerRow.__slots__)

@@ -94,14 +94,14 @@ def canonical_json(value: object) -> bytes:
     return msgspec.json.encode(value, order="sorted")
 
 
-def seal(key: bytes, row: LedgerRow) -> bytes:
-    """Return the row's seal."""
-    return hmac.digest(key, row.to_bytes(), "sha256")[:SEAL_BYTES]
+def seal(key: bytes, octets: bytes) -> bytes:
+    """Return the seal of a row, as `to_bytes` writes it."""
+    return hmac.digest(key, octets, "sha256")[:SEAL_BYTES]
 
 
-def is_sealed(key: bytes, row: LedgerRow, stored: bytes) -> bool:
-    """Say whether the row is as its writer sealed it."""
-    return hmac.compare_digest(seal(key, row), stored)
+def is_sealed(key: bytes, octets: bytes, stored: bytes) -> bool:
+    """Say whether a row is as its writer sealed it."""
+    return hmac.compare_digest(seal(key, octets), stored)
 
 
 def first_digest(installation_id: UUID, brand: str, bucket: int) -> bytes:
@@ -110,9 +110,9 @@ def first_digest(installation_id: UUID, brand: str, bucket: int) -> bytes:
     return hashlib.sha256(start).digest()
 
 
-def next_digest(previous: bytes, row: LedgerRow, stored_seal: bytes) -> bytes:
-    """Return the running digest after one more row."""
-    return hashlib.sha256(previous + row.to_bytes() + stored_seal).digest()
+def next_digest(previous: bytes, octets: bytes, stored_seal: bytes) -> bytes:
+    """Return the running digest after one more row, as `to_bytes` writes it."""
+    return hashlib.sha256(previous + octets + stored_seal).digest()
 
 
 def _moment(at: datetime | None) -> str | None:

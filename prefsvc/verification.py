@@ -181,12 +181,13 @@ async def _walk_rows(
         for stored in rows:
             row = ledger_row(walk.place, stored)
             findings.rows += 1
-            findings.wrong += [
-                f"{walk}: {wrong}" for wrong in _wrong_with(vault, walk, row, stored.seal, kept)
-            ]
+            octets = row.to_bytes()
+            if not is_sealed(vault.seal_key, octets, stored.seal):
+                findings.wrong.append(f"{walk}: row {row.position} is not as prefsvc wrote it")
+            findings.wrong += [f"{walk}: {wrong}" for wrong in _wrong_with(walk, row, kept)]
             if (basis_id := _basis_of(row)) and basis_id not in findings.bases:
                 findings.wrong.append(f"{walk}: what row {row.position} was counted by is gone")
-            walk.digest = next_digest(walk.digest, row, stored.seal)
+            walk.digest = next_digest(walk.digest, octets, stored.seal)
             walk.position = row.position
             if row.position in spoken_of:
                 walk.digests[row.position] = walk.digest
@@ -207,13 +208,9 @@ async def _kept(tx: Tx, walk: _Walk, rows: Sequence[queries.LedgerPageRow]) -> _
     return _Kept({row.event_id: evidence_digest(row.content) for row in evidence}, frozenset(keys))
 
 
-def _wrong_with(
-    vault: Vault, walk: _Walk, row: LedgerRow, seal: bytes, kept: _Kept
-) -> Iterator[str]:
+def _wrong_with(walk: _Walk, row: LedgerRow, kept: _Kept) -> Iterator[str]:
     if row.position != walk.position + 1:
         yield f"rows {walk.position + 1} to {row.position - 1} were removed"
-    if not is_sealed(vault.seal_key, row, seal):
-        yield f"row {row.position} is not as prefsvc wrote it"
     # No evidence is no fault: erasure takes it.
     if kept.evidence.get(row.event_id, row.evidence_sha256) != row.evidence_sha256:
         yield f"the evidence of row {row.position} was altered"

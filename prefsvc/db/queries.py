@@ -2958,6 +2958,73 @@ async def ledger_page(
     ]
 
 
+_LEDGER_BEYOND = Batch(
+    """\
+select e.bucket, e.brand_id, e.position, e.event_id, e.address_key, e.channel, e.act, e.scope,
+    e.topic, e.reason, e.effect, e.source, e.sent_at as "sent_at?", e.received_at, e.recorded_at,
+    e.deadline_at as "deadline_at?", e.deadline as "deadline?", e.evidence_sha256,
+    e.idempotency_key as "idempotency_key?", e.seal
+from (values """,
+    """\
+)
+    as reached (bucket, brand_id, after)
+join preference_event as e on e.bucket = reached.bucket and e.brand_id = reached.brand_id
+    and e.position > reached.after and e.position <= reached.after + $1
+order by e.bucket, e.brand_id, e.position""",
+    1,
+    ("smallint", "int", "bigint"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBeyondIn:
+    """A row for ledger_beyond."""
+
+    bucket: int
+    brand_id: int
+    after: int
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerBeyondRow:
+    """A row of ledger_beyond."""
+
+    bucket: int
+    brand_id: int
+    position: int
+    event_id: UUID
+    address_key: bytes
+    channel: str
+    act: str
+    scope: str
+    topic: str
+    reason: str
+    effect: str
+    source: str
+    sent_at: datetime | None
+    received_at: datetime
+    recorded_at: datetime
+    deadline_at: datetime | None
+    deadline: Json | None
+    evidence_sha256: bytes
+    idempotency_key: str | None
+    seal: bytes
+
+
+async def ledger_beyond(
+    conn: Connection, rows: Sequence[LedgerBeyondIn], *, size: int
+) -> list[LedgerBeyondRow]:
+    """Read rows of the ledger beyond a position of each of these places, in order, whole, so many of each."""
+    made: list[LedgerBeyondRow] = []
+    for chunk in _LEDGER_BEYOND.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.brand_id, row.after)]
+        made += [
+            LedgerBeyondRow(*row)
+            for row in await conn.fetch(_LEDGER_BEYOND.text(len(chunk)), size, *values)
+        ]
+    return made
+
+
 _EVIDENCE_OF = """\
 select event_id, content
 from evidence

@@ -56,6 +56,11 @@ def checkpointing(service: Service) -> Round:
     tips = Tips()
 
     async def make() -> None:
+        has_more = True
+        while has_more and not service.stopping.is_set():
+            has_more = await make_some()
+
+    async def make_some() -> bool:
         async with service.database.transaction() as tx:
             made = await checkpoints.make(
                 tx, service.vault, service.installation.installation_id, service.book, tips
@@ -64,6 +69,7 @@ def checkpointing(service: Service) -> Round:
         metrics.LEDGER_BROKEN.set(len(tips.broken))
         for bucket, brand_id in made.broken:
             log.error("ledger_broken", bucket=bucket, brand_id=brand_id)
+        return made.has_more
 
     return make
 

@@ -119,6 +119,18 @@ where bucket = :bucket and brand_id = :brand_id and position > :after
 order by position
 limit :size
 
+-- name: ledger_beyond :many
+-- Read rows of the ledger beyond a position of each of these places, in order, whole, so many of each.
+select e.bucket, e.brand_id, e.position, e.event_id, e.address_key, e.channel, e.act, e.scope,
+    e.topic, e.reason, e.effect, e.source, e.sent_at as "sent_at?", e.received_at, e.recorded_at,
+    e.deadline_at as "deadline_at?", e.deadline as "deadline?", e.evidence_sha256,
+    e.idempotency_key as "idempotency_key?", e.seal
+from (values :each(bucket::smallint, brand_id::int, after::bigint))
+    as reached (bucket, brand_id, after)
+join preference_event as e on e.bucket = reached.bucket and e.brand_id = reached.brand_id
+    and e.position > reached.after and e.position <= reached.after + :size
+order by e.bucket, e.brand_id, e.position
+
 -- name: evidence_of :many
 -- Read the evidence of these events of one bucket, to compare it with the ledger's digests.
 select event_id, content

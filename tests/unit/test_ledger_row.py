@@ -69,11 +69,11 @@ def test_the_documents_example_is_what_prefsvc_writes(vault):
     assert vault.seal_key.hex() == VECTOR["seal_key"]
     assert vault.ledger_fingerprint.hex() == VECTOR["public_key"]
     assert digest(VECTOR["evidence"]) == ROW.evidence_sha256
-    sealed = seal(vault.seal_key, ROW)
+    sealed = seal(vault.seal_key, ROW.to_bytes())
     assert sealed.hex() == VECTOR["seal"]
     before = first_digest(UUID(VECTOR["installation_id"]), VECTOR["brand"], ROW.bucket)
     assert before.hex() == VECTOR["digest_before"]
-    assert next_digest(before, ROW, sealed).hex() == VECTOR["digest_after"]
+    assert next_digest(before, ROW.to_bytes(), sealed).hex() == VECTOR["digest_after"]
     assert claim().sign(vault.signing_key).hex() == VECTOR["checkpoint"]["signature"]
 
 
@@ -119,22 +119,24 @@ def test_every_field_is_sealed_and_digested(name):
     value = getattr(ROW, name)
     number_or_text = 99 if isinstance(value, int) else "another"
     other = replace(ROW, **{name: OTHERS.get(name, number_or_text)})
-    sealed = seal(KEY, ROW)
-    assert is_sealed(KEY, ROW, sealed)
-    assert not is_sealed(KEY, other, sealed)
-    assert next_digest(b"before", ROW, sealed) != next_digest(b"before", other, sealed)
+    sealed = seal(KEY, ROW.to_bytes())
+    assert is_sealed(KEY, ROW.to_bytes(), sealed)
+    assert not is_sealed(KEY, other.to_bytes(), sealed)
+    assert next_digest(b"before", ROW.to_bytes(), sealed) != next_digest(
+        b"before", other.to_bytes(), sealed
+    )
 
 
 def test_a_seal_is_its_keys_alone():
-    assert len(seal(KEY, ROW)) == SEAL_BYTES
-    assert not is_sealed(b"another", ROW, seal(KEY, ROW))
-    assert not is_sealed(KEY, ROW, seal(KEY, ROW)[:-1])
-    assert not is_sealed(KEY, ROW, b"")
+    assert len(seal(KEY, ROW.to_bytes())) == SEAL_BYTES
+    assert not is_sealed(b"another", ROW.to_bytes(), seal(KEY, ROW.to_bytes()))
+    assert not is_sealed(KEY, ROW.to_bytes(), seal(KEY, ROW.to_bytes())[:-1])
+    assert not is_sealed(KEY, ROW.to_bytes(), b"")
 
 
 def test_the_running_digest_depends_on_the_seal_and_on_all_before():
-    assert next_digest(b"a", ROW, b"s") != next_digest(b"b", ROW, b"s")
-    assert next_digest(b"a", ROW, b"s") != next_digest(b"a", ROW, b"t")
+    assert next_digest(b"a", ROW.to_bytes(), b"s") != next_digest(b"b", ROW.to_bytes(), b"s")
+    assert next_digest(b"a", ROW.to_bytes(), b"s") != next_digest(b"a", ROW.to_bytes(), b"t")
 
 
 def test_each_place_has_a_beginning_of_its_own():

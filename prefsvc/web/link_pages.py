@@ -11,7 +11,6 @@ from prefsvc.following import Followed
 from prefsvc.opt_outs import Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web.html_page import page_response
-from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import (
     LANGUAGE_PARAMETER,
     ConfirmPage,
@@ -26,6 +25,7 @@ from prefsvc.web.pages import (
     UndonePage,
     render,
 )
+from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
 
 UNDO_SUFFIX = "/undo"
 

@@ -12,6 +12,7 @@ from urllib.parse import parse_qs
 import structlog
 from aiohttp import web
 
+from prefsvc import tickets
 from prefsvc.db import queries
 from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service, read_some
@@ -20,7 +21,7 @@ from prefsvc.following import Followed, follow
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.suppression import Scope
-from prefsvc.web import link_pages, tickets
+from prefsvc.web import link_pages
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
 

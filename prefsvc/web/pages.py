@@ -20,7 +20,7 @@ from markupsafe import Markup
 from prefsvc.address import Channel
 from prefsvc.web.contact import contact_link
 from prefsvc.web.html_page import ENVIRONMENT, Page, style
-from prefsvc.web.page_texts import TEXTS, Fields, Texts, Words, page_language
+from prefsvc.wording.texts import TEXTS, Fields, Texts, Words, page_language
 
 NONCE_FIELD: Final = "nonce"
 EVERYTHING_FIELD: Final = "everything"

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from prefsvc.web.page_texts import TEXTS
 from prefsvc.web.pages import (
     ConfirmPage,
     DonePage,
@@ -15,6 +14,7 @@ from prefsvc.web.pages import (
     Undo,
     UndonePage,
 )
+from prefsvc.wording.texts import TEXTS
 
 LANGUAGES = list(TEXTS)
 LOOK = Look(name="Acme Studio", logo="ACME", accent="#9c3d54")

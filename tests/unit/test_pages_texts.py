@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefsvc.address import CHANNELS
-from prefsvc.web import page_texts
-from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import render
+from prefsvc.wording import texts as page_texts
+from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
 from tests.support.page_cast import (
     BRAND,
     BY_POST,

@@ -1,4 +1,4 @@
-"""The words of the public pages: one file a language under texts/, and which language to speak."""
+"""The words to people, one file a language, and which language to speak."""
 
 import re
 import tomllib
@@ -87,7 +87,7 @@ def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]
 
 
 def _all_texts() -> Iterator[Texts]:
-    for file in resources.files("prefsvc.web").joinpath("texts").iterdir():
+    for file in resources.files("prefsvc.wording").iterdir():
         if file.name.endswith(".toml"):
             yield _texts(file.name.removesuffix(".toml"), tomllib.loads(file.read_text("utf-8")))
 

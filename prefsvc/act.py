@@ -8,6 +8,7 @@ from prefsvc.address import channels_reaching, kind_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.evidence import Evidence
 from prefsvc.ledger import Place
+from prefsvc.mail.answering import Letter
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, Scope, may_lift
 from prefsvc.vault import Vault
@@ -20,7 +21,8 @@ class Act:
     `sent_at` is when they said it, where that is known; `received_at` when it reached the company
     (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
     even after an act of the other kind. `country` is where they are, as far as the door was told
-    (ISO 3166); a phone number may say it, too.
+    (ISO 3166); a phone number may say it, too. `letter` is the mail that said it, where that is to
+    have a receipt (prefsvc/receipts.py).
     """
 
     brand: AppliedBrand
@@ -33,6 +35,7 @@ class Act:
     received_at: datetime | None = None
     idempotency_key: str | None = None
     country: str | None = None
+    letter: Letter | None = None
 
     @property
     def place(self) -> Place:

@@ -21,6 +21,7 @@ from prefsvc.web.pages import (
     Look,
     ProblemPage,
     Subject,
+    TakeBackPage,
     Undo,
     UndonePage,
     render,
@@ -83,6 +84,21 @@ def done(request: web.Request, followed: Followed, done: Done) -> web.Response:
     )
 
 
+def take_back(request: web.Request, followed: Followed, scope: Scope, nonce: str) -> web.Response:
+    """Show what was stopped by mail, and the button that takes it back."""
+    frame = _frame(request, followed)
+    return page_response(
+        render(
+            TakeBackPage(
+                frame=frame,
+                look=_look(followed.brand, frame),
+                subject=_subject(followed, scope, frame),
+                nonce=nonce,
+            )
+        )
+    )
+
+
 def undone(request: web.Request, followed: Followed, scope: Scope, nonce: str) -> web.Response:
     """Say that it was taken back, and offer the way out again."""
     frame = _frame(request, followed)
@@ -93,7 +109,7 @@ def undone(request: web.Request, followed: Followed, scope: Scope, nonce: str) -
                 look=_look(followed.brand, frame),
                 subject=_subject(followed, scope, frame),
                 nonce=nonce,
-                opt_out_action=request.rel_url.raw_path.removesuffix(UNDO_SUFFIX),
+                opt_out_action=request.rel_url.raw_path.partition(UNDO_SUFFIX)[0],
             )
         )
     )

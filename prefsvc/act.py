@@ -9,6 +9,7 @@ from prefsvc.address import channels_reaching, kind_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.evidence import Evidence
 from prefsvc.ledger import Place
+from prefsvc.mail.answering import Letter
 from prefsvc.recipients import Recipient
 from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, Scope, may_lift
 from prefsvc.vault import Vault
@@ -22,7 +23,8 @@ class Act:
     (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
     even after an act of the other kind. `country` is where they are, as far as the door was told
     (ISO 3166); a phone number may say it, too. `event_id` is the id that it was given when it was
-    kept in the spool; under it, it is recorded once.
+    kept in the spool; under it, it is recorded once. `letter` is the mail that said it, where that
+    is to have a receipt (prefsvc/receipts.py).
     """
 
     brand: AppliedBrand
@@ -36,6 +38,7 @@ class Act:
     idempotency_key: str | None = None
     country: str | None = None
     event_id: UUID | None = None
+    letter: Letter | None = None
 
     @property
     def place(self) -> Place:

@@ -30,6 +30,7 @@ Outcome = Literal[
     "not_understood",
     "not_signed",
     "not_made",
+    "lapsed",
 ]
 
 DELIVERY_STATES: Final[tuple[DeliveryState, ...]] = ("pending", "delivered", "failed")
@@ -37,6 +38,7 @@ GONE_WHY: Final = "It answered 410: it wants no more."
 FINAL: Final[dict[Outcome, str]] = {
     "gone": GONE_WHY,
     "rejected": "The mail server rejected it for good.",
+    "lapsed": "There was nothing to tell any more.",
 }
 """What no later attempt would mend, and why the delivery failed with it."""
 

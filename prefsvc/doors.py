@@ -12,7 +12,16 @@ from uuid import UUID
 import structlog
 from aiohttp import web
 
-from prefsvc import brands, metrics, opt_outs, reckonings, reviews, texts
+from prefsvc import (
+    brands,
+    metrics,
+    opt_outs,
+    receipts,
+    reckonings,
+    reviews,
+    texts,
+    undoing,
+)
 from prefsvc.bounded import within
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.db.away import AWAY
@@ -27,7 +36,7 @@ from prefsvc.settings import Settings
 from prefsvc.spool import spooled
 from prefsvc.spool.items import Doubted, OptedOut, Texted
 from prefsvc.spool.spool import Spool
-from prefsvc.suppression import UNORDERED_START
+from prefsvc.suppression import UNORDERED_START, Scope
 from prefsvc.text_order import Moments
 from prefsvc.texts import Heard, Undecided, Word
 from prefsvc.vault import Vault
@@ -186,9 +195,13 @@ class Service:
             return [spooled.recorded(act, received_at) for act in kept]
 
     async def commit(self, acts: Sequence[Act]) -> list[Recorded]:
-        """Record opt-outs in a transaction of their own."""
+        """Record opt-outs in a transaction of their own, with the receipts that they have."""
+        every = self.settings.receipt_every
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             recorded = await opt_outs.record(tx, self.vault, acts)
+            receipt_count = await receipts.enqueue(tx, self.vault, acts, recorded, every=every)
+        if receipt_count:
+            self.enqueued.set()
         count(acts, recorded)
         return recorded
 
@@ -196,6 +209,11 @@ class Service:
         """Record opt-ins in a transaction of their own."""
         async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
             return await opt_outs.withdraw(tx, self.vault, acts)
+
+    async def undo(self, act: Act, event_id: UUID) -> Scope:
+        """Take back an opt-out by the opt-in that its person has just said; return its scope."""
+        async with self.writing(act.brand) as tx:
+            return await undoing.undo(tx, self.vault, act, event_id)
 
     async def hear(self, word: Word) -> Heard | Undecided:
         """Record a STOP or START by text, unless more must be known; durable once it is heard."""

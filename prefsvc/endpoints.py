@@ -5,7 +5,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, get_args
 from uuid import UUID, uuid4
 
 from prefsvc.brands import AppliedBrand
@@ -17,7 +17,8 @@ from prefsvc.settings import Settings
 from prefsvc.suppressions import head
 from prefsvc.vault import Vault
 
-EndpointKind = Literal["webhook", "mail"]
+EndpointKind = Literal["webhook", "mail", "receipt"]
+"""Of a brand's receipts there is one, which nobody adds: people's own mailboxes (receipts.py)."""
 EventKind = Literal["alarm", "suppression"]
 
 EVENT_KINDS: Final[tuple[EventKind, ...]] = ("alarm", "suppression")
@@ -114,6 +115,15 @@ async def listening(
         tx.conn, brand_id=brand_id, kind=kind, sender_id=sender_id
     )
     return [_endpoint(row) for row in rows]
+
+
+async def of_receipts(tx: Tx, brand: AppliedBrand) -> Endpoint:
+    """Return where a brand's receipts go out, for which there is one endpoint and no target."""
+    while (row := await queries.receipts_endpoint(tx.conn, brand_id=brand.brand_id)) is None:
+        await queries.begin_receipts(
+            tx.conn, endpoint_id=uuid4(), brand_id=brand.brand_id, now=tx.now
+        )
+    return _endpoint(row)
 
 
 async def due(tx: Tx) -> list[Endpoint]:
@@ -231,7 +241,9 @@ _Row: TypeAlias = (
     | queries.BrandEndpointsRow
     | queries.ListeningEndpointsRow
     | queries.DueEndpointsRow
+    | queries.ReceiptsEndpointRow
 )
+_KINDS: Final[dict[str, EndpointKind]] = {kind: kind for kind in get_args(EndpointKind)}
 
 
 def _endpoint(row: _Row) -> Endpoint:
@@ -239,7 +251,7 @@ def _endpoint(row: _Row) -> Endpoint:
         endpoint_id=row.endpoint_id,
         brand_id=row.brand_id,
         sender_id=row.sender_id,
-        kind="webhook" if row.kind == "webhook" else "mail",
+        kind=_KINDS[row.kind],
         target=row.target,
         events=_events(row.events),
         with_addresses=row.with_addresses,

@@ -104,13 +104,17 @@ LOOP_ROUND = Gauge(
 )
 DELIVERY_ATTEMPTS = Counter(
     "prefsvc_delivery_attempts_total",
-    "Attempts to send a notice, by kind of endpoint and outcome.",
+    "Attempts to send a notice or a receipt, by kind of endpoint (webhook, mail, receipt) and "
+    "outcome.",
     ["kind", "outcome"],
 )
-DELIVERIES_PENDING = Gauge("prefsvc_deliveries_pending", "Notices on their way to an endpoint.")
+DELIVERIES_PENDING = Gauge(
+    "prefsvc_deliveries_pending", "Notices on their way to an endpoint, and receipts to a person."
+)
 DELIVERIES_FAILED = Gauge(
     "prefsvc_deliveries_failed",
-    "Notices that did not reach their endpoint in the days that the log keeps; replay them.",
+    "Notices that did not reach their endpoint in the days that the log keeps; replay them. "
+    "Receipts are not among them.",
 )
 DELIVERY_OLDEST = Gauge(
     "prefsvc_delivery_oldest_pending_seconds",

@@ -171,6 +171,10 @@ class Settings(BaseSettings):
     """The most snapshots that stream at once."""
     undo_minutes: Positive = 30
     """How long the success page's undo works (RULES X-04)."""
+    receipt_every_days: Positive = 7
+    """How long after one receipt by mail an address gets no other (RULES E-33)."""
+    receipt_undo_days: Positive = 7
+    """How long the undo that a receipt links to is offered."""
     review_days_max: Positive = 3
     """How long a doubtful reply waits for somebody's decision; then it is a stop."""
     idempotency_hours: Positive = 72
@@ -204,7 +208,8 @@ class Settings(BaseSettings):
     endpoints_per_sender_max: Positive = 10
     """The most endpoints of one sender."""
     smtp_host: str = ""
-    """Your mail server, for alarms by mail; without it mailboxes are refused as endpoints."""
+    """Your mail server, for alarms by mail and for receipts; without it mailboxes are refused as
+    endpoints, and nobody who opts out by mail has a receipt."""
     smtp_port: Annotated[int, Field(gt=0, le=65535)] = 587
     """Its port: 587 for starttls, 465 for tls, 25 for none."""
     smtp_security: Literal["starttls", "tls", "none"] = "starttls"
@@ -390,6 +395,21 @@ class Settings(BaseSettings):
     def twilio_claim(self) -> timedelta:
         """Return how long a process has what a request tells in hand."""
         return timedelta(seconds=self.twilio_timeout_seconds + 15)
+
+    @property
+    def has_mail_server(self) -> bool:
+        """Say whether mail can go out at all; receipts come from their brand's own address."""
+        return bool(self.smtp_host)
+
+    @property
+    def receipt_every(self) -> timedelta:
+        """Return how long after one receipt an address gets no other."""
+        return timedelta(days=self.receipt_every_days)
+
+    @property
+    def receipt_undo(self) -> timedelta:
+        """Return how long the undo that a receipt links to is offered."""
+        return timedelta(days=self.receipt_undo_days)
 
     @property
     def sends_mail(self) -> bool:

@@ -29,6 +29,7 @@ DEMO_TWILIO_FILE = "twilio_auth_token"
 TELNYX_KEY_BYTES: Final = 32
 MAIL_EVENTS_FILE = "mail_event_secrets"
 _OF_ENDPOINTS: Final = b"prefsvc endpoint secret v1"
+_OF_RECEIPTS: Final = b"prefsvc receipt v1"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -78,6 +79,14 @@ class Vault:
     def open_secret(self, endpoint_id: UUID, sealed: bytes) -> bytes:
         """Open it again; raise InvalidTag (a fault) where the row or the key is another."""
         return AESSIV(self.sealing_key).decrypt(sealed, [_OF_ENDPOINTS, endpoint_id.bytes])
+
+    def seal_thread(self, event_id: UUID, thread: bytes) -> bytes:
+        """Seal which mail a receipt answers, for the queue: some ids have an address in them."""
+        return AESSIV(self.sealing_key).encrypt(thread, [_OF_RECEIPTS, event_id.bytes])
+
+    def open_thread(self, event_id: UUID, sealed: bytes) -> bytes:
+        """Open it again; raise InvalidTag (a fault) where the row or the key is another."""
+        return AESSIV(self.sealing_key).decrypt(sealed, [_OF_RECEIPTS, event_id.bytes])
 
     def twilio_tokens_for(self, account_sid: str) -> list[str]:
         """Return the auth tokens that may sign for an account (RULES S-10)."""

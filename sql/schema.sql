@@ -9,6 +9,7 @@
 --     ledger_checkpoint
 --     preference_event
 --     reach_backlog
+--     receipt
 --     review
 --     short_link
 --     suppression
@@ -174,7 +175,7 @@ CREATE TABLE prefsvc.endpoint (
     disabled_why text,
     CONSTRAINT endpoint_covers_every_bucket CHECK ((array_length(positions, 1) = 64)),
     CONSTRAINT endpoint_disabled_for_a_reason CHECK (((disabled_at IS NULL) = (disabled_why IS NULL))),
-    CONSTRAINT endpoint_kind_is_known CHECK ((kind = ANY (ARRAY['webhook'::text, 'mail'::text]))),
+    CONSTRAINT endpoint_kind_is_known CHECK ((kind = ANY (ARRAY['webhook'::text, 'mail'::text, 'receipt'::text]))),
     CONSTRAINT endpoint_webhook_has_a_secret CHECK (((kind = 'webhook'::text) = (sealed_secret IS NOT NULL)))
 );
 
@@ -312,6 +313,14 @@ CREATE TABLE prefsvc.preference_event (
 CREATE TABLE prefsvc.reach_backlog (
     bucket smallint NOT NULL,
     event_id uuid NOT NULL
+);
+
+CREATE TABLE prefsvc.receipt (
+    bucket smallint NOT NULL,
+    address_key bytea NOT NULL,
+    brand_id integer NOT NULL,
+    event_id uuid NOT NULL,
+    queued_at timestamp with time zone NOT NULL
 );
 
 CREATE TABLE prefsvc.review (
@@ -539,6 +548,9 @@ ALTER TABLE ONLY prefsvc.preference_event
 ALTER TABLE ONLY prefsvc.reach_backlog
     ADD CONSTRAINT reach_backlog_pkey PRIMARY KEY (bucket, event_id);
 
+ALTER TABLE ONLY prefsvc.receipt
+    ADD CONSTRAINT receipt_pkey PRIMARY KEY (bucket, address_key);
+
 ALTER TABLE ONLY prefsvc.review
     ADD CONSTRAINT review_pkey PRIMARY KEY (bucket, review_id);
 
@@ -585,6 +597,8 @@ CREATE INDEX delivery_finished ON prefsvc.delivery USING btree (finished_at) WHE
 
 CREATE INDEX delivery_of_an_endpoint ON prefsvc.delivery USING btree (endpoint_id, created_at DESC, delivery_id DESC);
 
+CREATE UNIQUE INDEX endpoint_of_receipts ON prefsvc.endpoint USING btree (brand_id) WHERE (kind = 'receipt'::text);
+
 CREATE UNIQUE INDEX honour_case_is_open_once ON prefsvc.honour_case USING btree (sender_id, kind, mailing) WHERE (resolved_at IS NULL);
 
 CREATE INDEX mailing_newest_first ON prefsvc.mailing USING btree (sender_id, registered_at DESC);
@@ -594,6 +608,8 @@ CREATE UNIQUE INDEX preference_event_id_finds_it ON prefsvc.preference_event USI
 CREATE UNIQUE INDEX preference_event_is_recorded_once ON prefsvc.preference_event USING btree (bucket, brand_id, idempotency_key) WHERE (idempotency_key IS NOT NULL);
 
 CREATE INDEX preference_event_of_an_address ON prefsvc.preference_event USING btree (bucket, brand_id, address_key);
+
+CREATE INDEX receipt_in_order ON prefsvc.receipt USING btree (bucket, queued_at);
 
 CREATE INDEX review_in_order ON prefsvc.review USING btree (brand_id, asked_at, review_id);
 

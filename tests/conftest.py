@@ -24,7 +24,7 @@ TABLES = (
     "twilio_consent", "twilio_target", "twilio_account",
     "delivery_attempt", "delivery", "endpoint", "alarm", "sender_watch", "violation", "case_note",
     "honour_case", "send_report", "mailing", "handover", "feed_tally", "review", "reach_backlog",
-    "idempotent_answer", "short_link", "ledger_checkpoint", "suppression", "evidence",
+    "idempotent_answer", "short_link", "receipt", "ledger_checkpoint", "suppression", "evidence",
     "preference_event", "address", "feed_head", "api_key", "acknowledgement", "sender", "brand",
     "installation", "deadline_basis",
 )  # fmt: skip

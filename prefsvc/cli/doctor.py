@@ -167,6 +167,7 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         *told,
         _telnyx(vault, book),
         *_mail_events(vault, book),
+        _receipts(settings, book),
     ]
 
 
@@ -210,6 +211,15 @@ def _telnyx(vault: Vault, book: BrandBook) -> Finding:
     if profiles and not vault.telnyx_keys:
         return Finding(text, mend="set PREFSVC_TELNYX_PUBLIC_KEYS, or every STOP there is refused")
     return Finding(text)
+
+
+def _receipts(settings: Settings, book: BrandBook) -> Finding:
+    """Say whether those who opt out by mail are told that it was heard."""
+    count = sum(
+        one.retired_at is None and one.brand.mail.has_receipts for one in book.by_slug.values()
+    )
+    off = "" if settings.has_mail_server or not count else ", none: PREFSVC_SMTP_HOST is not set"
+    return Finding(f"{count} brands send receipts to who opts out by mail{off}")
 
 
 def _mail_events(vault: Vault, book: BrandBook) -> Iterator[Finding]:

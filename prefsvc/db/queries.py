@@ -1677,11 +1677,11 @@ async def pending_backlog(conn: Connection) -> PendingBacklogRow:
 _FAILED_COUNT = """\
 select count(*) as failed_count
 from delivery
-where state = 'failed'"""
+where state = 'failed' and type <> 'receipt'"""
 
 
 async def failed_count(conn: Connection) -> int:
-    """Count what failed and was not sent again."""
+    """Count what failed and was not sent again, receipts apart: a person's mailbox is not ours to mend."""
     value: int = only(await conn.fetchrow(_FAILED_COUNT))[0]
     return value
 
@@ -1748,7 +1748,7 @@ async def add_endpoint(
 _ENDPOINT_COUNTS = """\
 select count(*) as brand_count, count(*) filter (where sender_id = $1::uuid) as sender_count
 from endpoint
-where brand_id = $2"""
+where brand_id = $2 and kind <> 'receipt'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1773,6 +1773,7 @@ select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, w
     created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
 from endpoint
 where brand_id = $1 and ($2::uuid is null or sender_id = $2)
+    and kind <> 'receipt'
 order by created_at, endpoint_id"""
 
 
@@ -1800,7 +1801,7 @@ class BrandEndpointsRow:
 async def brand_endpoints(
     conn: Connection, *, brand_id: int, sender_id: UUID | None
 ) -> list[BrandEndpointsRow]:
-    """Read a brand's endpoints, or those of one of its senders."""
+    """Read a brand's endpoints, or those of one of its senders; receipts have no one place to go to."""
     return [
         BrandEndpointsRow(*row) for row in await conn.fetch(_BRAND_ENDPOINTS, brand_id, sender_id)
     ]
@@ -1812,7 +1813,7 @@ select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, w
     previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
     created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
 from endpoint
-where brand_id = $1 and endpoint_id = $2"""
+where brand_id = $1 and endpoint_id = $2 and kind <> 'receipt'"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -3517,6 +3518,125 @@ async def forget_reached(conn: Connection, *, bucket: int, event_ids: list[UUID]
     return affected(await conn.execute(_FORGET_REACHED, bucket, event_ids))
 
 
+_TAKE_TURN = """\
+insert into receipt (bucket, address_key, brand_id, event_id, queued_at)
+values ($1, $2, $3, $4, $5)
+on conflict (bucket, address_key) do update set
+    brand_id = excluded.brand_id, event_id = excluded.event_id, queued_at = excluded.queued_at
+where receipt.queued_at <= $6::timestamptz"""
+
+
+async def take_turn(
+    conn: Connection,
+    *,
+    bucket: int,
+    address_key: bytes,
+    brand_id: int,
+    event_id: UUID,
+    now: datetime,
+    since: datetime,
+) -> int:
+    """Note that an address has a receipt now, unless it has had one since a moment: of many at once, one gets the turn."""
+    return affected(
+        await conn.execute(_TAKE_TURN, bucket, address_key, brand_id, event_id, now, since)
+    )
+
+
+_BEGIN_RECEIPTS = """\
+insert into endpoint (
+    endpoint_id, brand_id, kind, target, events, with_addresses, created_at
+)
+values ($1, $2, 'receipt', '', array['receipt'], false, $3)
+on conflict (brand_id) where kind = 'receipt' do nothing"""
+
+
+async def begin_receipts(
+    conn: Connection, *, endpoint_id: UUID, brand_id: int, now: datetime
+) -> None:
+    """Begin to send a brand's receipts; its endpoint for them stays where there is one."""
+    await conn.execute(_BEGIN_RECEIPTS, endpoint_id, brand_id, now)
+
+
+_RECEIPTS_ENDPOINT = """\
+select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, with_addresses,
+    sealed_secret as "sealed_secret?", previous_sealed_secret as "previous_sealed_secret?",
+    previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
+    created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
+from endpoint
+where brand_id = $1 and kind = 'receipt'"""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptsEndpointRow:
+    """A row of receipts_endpoint."""
+
+    endpoint_id: UUID
+    brand_id: int
+    sender_id: UUID | None
+    kind: str
+    target: str
+    events: list[str]
+    with_addresses: bool
+    sealed_secret: bytes | None
+    previous_sealed_secret: bytes | None
+    previous_until: datetime | None
+    feed_epoch: UUID | None
+    positions: list[int] | None
+    created_at: datetime
+    disabled_at: datetime | None
+    disabled_why: str | None
+
+
+async def receipts_endpoint(conn: Connection, *, brand_id: int) -> ReceiptsEndpointRow | None:
+    """Read where a brand's receipts go out."""
+    row = await conn.fetchrow(_RECEIPTS_ENDPOINT, brand_id)
+    return ReceiptsEndpointRow(*row) if row else None
+
+
+_TOLD_BY_RECEIPT = """\
+select e.address_key, e.channel, e.scope, e.topic, e.received_at, s.event_id as standing_id,
+    s.deadline_at as "deadline_at?", a.canonical as canonical
+from preference_event as e
+join suppression as s on s.bucket = e.bucket and s.brand_id = e.brand_id
+    and s.address_key = e.address_key and s.channel = e.channel and s.scope = e.scope
+    and s.topic = e.topic and s.reason = e.reason
+join address as a on a.bucket = e.bucket and a.address_key = e.address_key
+where e.bucket = $1 and e.event_id = $2 and e.brand_id = $3
+    and s.active and a.canonical is not null"""
+
+
+@dataclass(frozen=True, slots=True)
+class ToldByReceiptRow:
+    """A row of told_by_receipt."""
+
+    address_key: bytes
+    channel: str
+    scope: str
+    topic: str
+    received_at: datetime
+    standing_id: UUID
+    deadline_at: datetime | None
+    canonical: str
+
+
+async def told_by_receipt(
+    conn: Connection, *, bucket: int, event_id: UUID, brand_id: int
+) -> ToldByReceiptRow | None:
+    """Read what a receipt is to tell now: nothing if what was stopped goes on again, or if the address was erased."""
+    row = await conn.fetchrow(_TOLD_BY_RECEIPT, bucket, event_id, brand_id)
+    return ToldByReceiptRow(*row) if row else None
+
+
+_FORGET_RECEIPTS = """\
+delete from receipt
+where bucket = $1 and queued_at <= $2"""
+
+
+async def forget_receipts(conn: Connection, *, bucket: int, before: datetime) -> int:
+    """Forget when addresses of one bucket had a receipt that holds nobody up any more."""
+    return affected(await conn.execute(_FORGET_RECEIPTS, bucket, before))
+
+
 _OPEN_REVIEW = """\
 insert into review (
     bucket, review_id, brand_id, address_key, channel, asked_at, decision, evidence, opt_out_id,
@@ -4388,6 +4508,39 @@ async def active_suppressions(
         ActiveSuppressionsRow(*row)
         for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys, channel)
     ]
+
+
+_STANDING = """\
+select event_id, said_at
+from suppression
+where bucket = $1 and brand_id = $2 and address_key = $3
+    and channel = $4 and scope = $5 and topic = $6 and reason = $7 and active"""
+
+
+@dataclass(frozen=True, slots=True)
+class StandingRow:
+    """A row of standing."""
+
+    event_id: UUID
+    said_at: datetime
+
+
+async def standing(
+    conn: Connection,
+    *,
+    bucket: int,
+    brand_id: int,
+    address_key: bytes,
+    channel: str,
+    scope: str,
+    topic: str,
+    reason: str,
+) -> StandingRow | None:
+    """Read what suppresses one address in one scope, for one reason; nothing if that was lifted."""
+    row = await conn.fetchrow(
+        _STANDING, bucket, brand_id, address_key, channel, scope, topic, reason
+    )
+    return StandingRow(*row) if row else None
 
 
 _SET_STATES = Batch(

@@ -8,7 +8,7 @@ says how sure it was.
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import structlog
@@ -22,6 +22,7 @@ from prefsvc.evidence import Evidence
 from prefsvc.following import follow
 from prefsvc.intent import Decision
 from prefsvc.mail.addresses import tokens_of
+from prefsvc.mail.answering import Letter, letter
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome, Reading, read_message
 from prefsvc.opt_outs import Act
@@ -51,6 +52,7 @@ class _Read:
     identity: str
     subject: str = ""
     words: str = ""
+    letter: Letter | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,7 @@ class _Named:
     scope: Scope
     by: str
     """What names them: our own token, which nobody can forge, or an address in the mail."""
+    language: str | None = None
 
 
 def is_ours(service: Service, address: str) -> bool:
@@ -104,7 +107,7 @@ async def take(service: Service, arrived: Arrived, brand: AppliedBrand | None = 
     reading = found.reading
     named = await _named(service, brand, reading)
     doubtful = [one for one in named if reading.outcome == "ask" or one.by == "words"]
-    if acts := [_act(arrived, found, one) for one in named if one not in doubtful]:
+    if acts := [_act(service, arrived, found, one) for one in named if one not in doubtful]:
         await service.record(acts)
     for one in doubtful:
         await service.ask(_doubt(arrived, found, one))
@@ -124,7 +127,10 @@ def _read(service: Service, arrived: Arrived, brand: AppliedBrand | None) -> _Re
     )
     if reading.outcome not in {"opt_out", "ask"}:
         return _Read(reading, mail.identity)  # what a program wrote is nobody's words
-    return _Read(reading, mail.identity, mail.message.words("subject"), mail.own_words)
+    may_be_answered = letter(mail.message, arrived.reverse_path)
+    return _Read(
+        reading, mail.identity, mail.message.words("subject"), mail.own_words, may_be_answered
+    )
 
 
 async def _named(
@@ -155,7 +161,7 @@ async def _named_by_token(service: Service, reading: Reading, meaning: _Meaning)
             continue  # authentic, but the row it names is gone
         is_opt_out = meaning.reason == "opt_out"
         scope = followed.scope if is_opt_out else meaning.scope
-        return _Named(followed.brand, followed.recipient, scope, "token")
+        return _Named(followed.brand, followed.recipient, scope, "token", followed.language)
     return None
 
 
@@ -166,7 +172,7 @@ def _recipient(service: Service, text: str) -> Recipient | None:
         return None
 
 
-def _act(arrived: Arrived, found: _Read, named: _Named) -> Act:
+def _act(service: Service, arrived: Arrived, found: _Read, named: _Named) -> Act:
     meaning = _MEANINGS[found.reading.outcome]
     # One mail may speak of several people, and in several tokens of several topics of one.
     what = f"{found.reading.outcome}:{named.scope.kind}:{named.scope.topic}"
@@ -178,7 +184,25 @@ def _act(arrived: Arrived, found: _Read, named: _Named) -> Act:
         _evidence(arrived, found, named),
         reason=meaning.reason,
         idempotency_key=f"mail:{found.identity}:{named.recipient.address_key.hex()}:{what}",
+        letter=_to_answer(service, found, named) if meaning.reason == "opt_out" else None,
     )
+
+
+def _to_answer(service: Service, found: _Read, named: _Named) -> Letter | None:
+    """Return the letter if its author is to have a receipt.
+
+    Only where the envelope's sender is the very address that was opted out: an answer to a forged
+    one would reach somebody of whom the mail says nothing. And never one of our own addresses.
+    """
+    written, brand = found.letter, named.brand
+    if written is None or brand.retired_at or not brand.brand.mail.has_receipts:
+        return None
+    path = written.return_path
+    is_own = is_ours(service, path) or path == service.settings.mail_from.lower()
+    author = _recipient(service, path)
+    if is_own or author != named.recipient or not service.settings.has_mail_server:
+        return None
+    return replace(written, languages=(*filter(None, [named.language]), *written.languages))
 
 
 def _doubt(arrived: Arrived, found: _Read, named: _Named) -> Doubt:

@@ -1,5 +1,7 @@
-"""Send a notice by mail, through the operator's own mail server."""
+"""Send notices and receipts by mail, through the operator's own mail server."""
 
+from collections.abc import Awaitable
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import format_datetime
 from typing import Final
@@ -45,8 +47,22 @@ def message(settings: Settings, target: str, delivery_id: UUID, notice: Notice) 
 
 async def send(settings: Settings, mail: EmailMessage) -> Answer:
     """Send a mail once; never raise for what the server or the network does."""
+    return await _answer_to(_hand_over(settings, mail))
+
+
+async def answer(settings: Settings, mail: EmailMessage) -> Answer:
+    """Send an automatic answer once, so that nothing comes back of it.
+
+    Its reverse path is null (E-33), so that no program answers it and no bounce does (E-51); where
+    the server takes DSN options, not even a report is asked for.
+    """
+    return await _answer_to(_hand_over(settings, mail, is_answer=True))
+
+
+async def _answer_to(handing_over: Awaitable[None]) -> Answer:
+    """Tell what came of handing a mail over."""
     try:
-        await _hand_over(settings, mail)
+        await handing_over
     except aiosmtplib.SMTPRecipientsRefused as refusal:
         return _refused(refusal.recipients[0].code)
     except aiosmtplib.SMTPDataError as error:
@@ -62,10 +78,25 @@ async def send(settings: Settings, mail: EmailMessage) -> Answer:
     return Answer("delivered")
 
 
-async def _hand_over(settings: Settings, mail: EmailMessage) -> None:
+async def _hand_over(settings: Settings, mail: EmailMessage, *, is_answer: bool = False) -> None:
+    async with _client(settings) as client:
+        if is_answer:
+            options = ["NOTIFY=NEVER"] if await _takes_dsn_options(client) else []
+            await client.send_message(mail, sender="", rcpt_options=options)
+        else:
+            await client.send_message(mail)
+
+
+async def _takes_dsn_options(client: aiosmtplib.SMTP) -> bool:
+    if client.is_ehlo_or_helo_needed:  # neither TLS nor a login made it greet
+        with suppress(aiosmtplib.SMTPHeloError):  # it knows no extensions, and is greeted again
+            await client.ehlo()
+    return client.supports_extension("dsn")
+
+
+def _client(settings: Settings) -> aiosmtplib.SMTP:
     password = settings.smtp_password
-    await aiosmtplib.send(
-        mail,
+    return aiosmtplib.SMTP(
         hostname=settings.smtp_host,
         port=settings.smtp_port,
         username=settings.smtp_username or None,

@@ -11,9 +11,9 @@ from aiohttp import web
 
 from prefsvc.web.docs_page import Problem, problems_of, render_docs
 from prefsvc.web.html_page import Page, page_response
-from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import LANGUAGE_PARAMETER, Frame, HomePage, render
 from prefsvc.web.problems import FAULTS, STATUS
+from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
 
 
 @cache

@@ -12,7 +12,6 @@ from prefsvc.following import Followed
 from prefsvc.opt_outs import Recorded
 from prefsvc.suppression import Scope
 from prefsvc.web.html_page import page_response
-from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
 from prefsvc.web.pages import (
     LANGUAGE_PARAMETER,
     ConfirmPage,
@@ -23,10 +22,12 @@ from prefsvc.web.pages import (
     Look,
     ProblemPage,
     Subject,
+    TakeBackPage,
     Undo,
     UndonePage,
     render,
 )
+from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
 
 UNDO_SUFFIX = "/undo"
 
@@ -91,6 +92,21 @@ def receipt(event_id: UUID) -> web.Response:
     )
 
 
+def take_back(request: web.Request, followed: Followed, scope: Scope, nonce: str) -> web.Response:
+    """Show what was stopped by mail, and the button that takes it back."""
+    frame = _frame(request, followed)
+    return page_response(
+        render(
+            TakeBackPage(
+                frame=frame,
+                look=_look(followed.brand, frame),
+                subject=_subject(followed, scope, frame),
+                nonce=nonce,
+            )
+        )
+    )
+
+
 def undone(request: web.Request, followed: Followed, scope: Scope, nonce: str) -> web.Response:
     """Say that it was taken back, and offer the way out again."""
     frame = _frame(request, followed)
@@ -101,7 +117,7 @@ def undone(request: web.Request, followed: Followed, scope: Scope, nonce: str) -
                 look=_look(followed.brand, frame),
                 subject=_subject(followed, scope, frame),
                 nonce=nonce,
-                opt_out_action=request.rel_url.raw_path.removesuffix(UNDO_SUFFIX),
+                opt_out_action=request.rel_url.raw_path.partition(UNDO_SUFFIX)[0],
             )
         )
     )

@@ -5,25 +5,28 @@ context is needed, the body may be multipart (even broken), urlencoded, empty or
 token counts. GET, HEAD and OPTIONS change nothing.
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from urllib.parse import parse_qs
+from uuid import UUID
 
 import structlog
 from aiohttp import web
 
-from prefsvc.db import queries
+from prefsvc import tickets, undoing
 from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service, read_some
 from prefsvc.errors import InvalidAddress, InvalidToken, SpoolFull, SpoolUnusable, UndoTooLate
 from prefsvc.evidence import storable
 from prefsvc.following import Followed, follow
-from prefsvc.ledger import bucket_of_event, new_event_id
+from prefsvc.ledger import new_event_id
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.spool import items
 from prefsvc.suppression import Scope
 from prefsvc.token import ShortToken, bucket_of_link
-from prefsvc.web import link_pages, tickets
+from prefsvc.web import link_pages
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
 
@@ -125,24 +128,85 @@ async def post_undo(request: web.Request) -> web.Response:
     """POST /u/{token}/undo: take back what this link's page has just done (RULES X-04)."""
     service, token = request.app[SERVICE], request.match_info["token"]
     pressed = await _pressed(request, service, token)
+
+    async def take_back(followed: Followed) -> web.Response:
+        key = service.vault.nonce_key
+        event_id = tickets.opt_out_to_undo(key, token, pressed.ticket, service.now())
+        return await _undone(request, followed, pressed, event_id)
+
+    return await _answered(request, take_back, Form.undo("", pressed.ticket))
+
+
+async def get_receipt_undo(request: web.Request) -> web.Response:
+    """GET /u/{token}/undo/{ticket}: the page that a receipt links to, with one button."""
+    return await _answered(request, partial(_offer_undo, request))
+
+
+async def post_receipt_undo(request: web.Request) -> web.Response:
+    """POST /u/{token}/undo/{ticket}: take back the opt-out that the receipt speaks of.
+
+    Only from the page, and within minutes of it (RULES X-04). What is sent before anybody can have
+    read it, a program has pressed: that may stop mail (X-02) and never start it again.
+    """
+    service, token = request.app[SERVICE], request.match_info["token"]
+    pressed = await _pressed(request, service, token)
+
+    async def take_back(followed: Followed) -> web.Response:
+        if not _is_pressed_by_hand(service, pressed):
+            return await _offer_undo(request, followed)
+        return await _undone(request, followed, pressed, _opt_out_of_receipt(request))
+
+    return await _answered(request, take_back)
+
+
+async def _answered(
+    request: web.Request,
+    answer: Callable[[Followed], Awaitable[web.Response]],
+    retry: Form | None = None,
+) -> web.Response:
+    """Follow the link to an undo and answer, or say why that cannot be."""
     try:
-        followed = await follow(service, token)
-        return await _undone(request, service, followed, pressed)
+        followed = await follow(request.app[SERVICE], request.match_info["token"])
+        try:
+            return await answer(followed)
+        except UndoTooLate as refusal:
+            return link_pages.too_late(request, followed, STATUS[type(refusal)])
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
     except AWAY:
-        return _away(request, Form.undo("", pressed.ticket))
+        return _away(request, retry)
+
+
+def _is_pressed_by_hand(service: Service, pressed: Pressed) -> bool:
+    if pressed.shown_at is None:
+        return False
+    on_page = service.now() - pressed.shown_at
+    longest = timedelta(minutes=service.settings.undo_minutes)
+    return timedelta(seconds=SCANNER_SECONDS) <= on_page <= longest
+
+
+def _opt_out_of_receipt(request: web.Request) -> UUID:
+    service, named = request.app[SERVICE], request.match_info
+    return tickets.opt_out_to_undo(
+        service.vault.nonce_key, named["token"], named["ticket"], service.now(), of="mail"
+    )
+
+
+async def _offer_undo(request: web.Request, followed: Followed) -> web.Response:
+    service, event_id = request.app[SERVICE], _opt_out_of_receipt(request)
+    async with service.database.read() as tx:
+        scope = await undoing.scope_of(tx, followed.brand, followed.recipient, event_id)
+    token = request.match_info["token"]
+    nonce = tickets.page_nonce(service.vault.nonce_key, token, service.now())
+    return link_pages.take_back(request, followed, scope, nonce)
 
 
 async def _undone(
-    request: web.Request, service: Service, followed: Followed, pressed: Pressed
+    request: web.Request, followed: Followed, pressed: Pressed, event_id: UUID
 ) -> web.Response:
-    token = request.match_info["token"]
-    try:
-        scope = await _scope_to_undo(service, followed, token, pressed.ticket)
-    except UndoTooLate as refusal:
-        return link_pages.too_late(request, followed, STATUS[type(refusal)])
-    await service.withdraw([replace(_act(followed, pressed, scope), source="undo")])
+    service, token = request.app[SERVICE], request.match_info["token"]
+    act = replace(_act(followed, pressed, followed.scope), source="undo")
+    scope = await service.undo(act, event_id)
     nonce = tickets.page_nonce(service.vault.nonce_key, token, service.now())
     return link_pages.undone(request, followed, scope, nonce)
 
@@ -196,20 +260,6 @@ def _act(followed: Followed, pressed: Pressed, scope: Scope) -> Act:
         pressed.evidence | {"link": {key: value for key, value in named.items() if value}},
         country=followed.country,
     )
-
-
-async def _scope_to_undo(service: Service, followed: Followed, token: str, ticket: str) -> Scope:
-    event_id = tickets.opt_out_to_undo(service.vault.nonce_key, token, ticket, service.now())
-    async with service.database.read() as tx:
-        event = await queries.event(
-            tx.conn,
-            bucket=bucket_of_event(event_id),
-            event_id=event_id,
-            brand_id=followed.brand.brand_id,
-        )
-    if event is None or event.address_key != followed.recipient.address_key:
-        raise UndoTooLate
-    return Scope.parse(event.scope, event.topic)
 
 
 def _done(service: Service, token: str, recorded: Recorded) -> link_pages.Done:

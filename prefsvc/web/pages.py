@@ -20,7 +20,7 @@ from markupsafe import Markup
 from prefsvc.address import Channel
 from prefsvc.web.contact import contact_link
 from prefsvc.web.html_page import ENVIRONMENT, Page, style
-from prefsvc.web.page_texts import TEXTS, Fields, Texts, Words, page_language
+from prefsvc.wording.texts import TEXTS, Fields, Texts, Words, page_language
 
 NONCE_FIELD: Final = "nonce"
 EVERYTHING_FIELD: Final = "everything"
@@ -185,6 +185,24 @@ class UndonePage:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TakeBackPage:
+    """What was stopped by mail, and one button that takes it back. Nothing has changed yet."""
+
+    template: ClassVar = "take_back.html"
+    heading: ClassVar = "done.heading"
+
+    frame: Frame
+    look: Look
+    subject: Subject
+    nonce: str
+
+    @property
+    def form(self) -> Form:
+        """Return the one button's form."""
+        return Form(((NONCE_FIELD, self.nonce),))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemPage:
     """What went wrong and what to do. Shown without a brand where the link names none.
 
@@ -217,7 +235,7 @@ class HomePage:
     look: None = None
 
 
-View = ConfirmPage | DonePage | UndonePage | ProblemPage | HomePage
+View = ConfirmPage | DonePage | TakeBackPage | UndonePage | ProblemPage | HomePage
 
 _PLAIN_LOOK: Final = Look(name="", accent="#3f4a5a")
 
@@ -258,7 +276,7 @@ def _fields(view: View, look: Look, texts: Texts) -> Fields:
     fields: dict[str, Markup] = {"brand": _name(look.name, look)}
     if view.frame.support:
         fields["contact"] = contact_link(view.frame.support)
-    if isinstance(view, ConfirmPage | DonePage | UndonePage):
+    if isinstance(view, ConfirmPage | DonePage | TakeBackPage | UndonePage):
         fields["topic"] = _name(view.subject.topic, look)
         fields["address"] = _address(view.subject.masked_address)
     if isinstance(view, ConfirmPage | DonePage) and view.deadline:

@@ -33,6 +33,8 @@ ROUTES = [
     web.post("/u/{token}", links.post_link),
     web.options("/u/{token}", links.options_link),
     web.post("/u/{token}/undo", links.post_undo),
+    web.get("/u/{token}/undo/{ticket}", links.get_receipt_undo),
+    web.post("/u/{token}/undo/{ticket}", links.post_receipt_undo),
     # Opt-outs and opt-ins.
     web.post(f"{BRAND}/opt-outs", opt_out_api.post_opt_out),
     web.get(f"{BRAND}/opt-outs/{{opt_out_id}}", opt_out_api.get_opt_out),

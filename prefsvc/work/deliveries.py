@@ -21,7 +21,7 @@ from prefsvc.db.connection import Json, Tx
 from prefsvc.deliveries import Answer, Attempt, Delivery
 from prefsvc.doors import Service
 from prefsvc.endpoints import Endpoint
-from prefsvc.outward import mail
+from prefsvc.outward import mail, receipt
 from prefsvc.outward.webhook import Webhooks, webhooks
 from prefsvc.work.underway import come_to_an_end
 
@@ -117,6 +117,8 @@ class Courier:
             async with asyncio.timeout(settings.delivery_timeout_seconds):
                 if endpoint.kind == "webhook":
                     return await self._post(endpoint, delivery, at)
+                if endpoint.kind == "receipt":
+                    return await self._tell(endpoint, delivery)
                 return await mail.send(
                     settings,
                     mail.message(settings, endpoint.target, delivery.delivery_id, delivery.notice),
@@ -126,6 +128,15 @@ class Courier:
         except Exception as error:  # noqa: BLE001 - else it would be tried for ever, uncounted
             _count_fault(error)
             return Answer("not_made")
+
+    async def _tell(self, endpoint: Endpoint, delivery: Delivery) -> Answer:
+        """Send a person the receipt of an opt-out, if there is something to tell."""
+        written = await receipt.compose(self.service, endpoint.brand_id, delivery)
+        if written is None:
+            return Answer("lapsed")
+        if not self.service.settings.has_mail_server:
+            return Answer("not_connected")  # it was taken away since
+        return await mail.answer(self.service.settings, written)
 
     async def _post(self, endpoint: Endpoint, delivery: Delivery, at: datetime) -> Answer:
         try:

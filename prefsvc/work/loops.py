@@ -84,9 +84,11 @@ def housekeeping(service: Service) -> Round:
         if service.installation.feed_epoch != before_epoch:
             await reckonings.learn(service.database)
         before = service.now() - service.settings.idempotency_age
+        receipts_before = service.now() - service.settings.receipt_every
         for bucket in range(BUCKET_COUNT):
             async with service.database.transaction() as tx:
                 await queries.forget_answers(tx.conn, bucket=bucket, before=before)
+                await queries.forget_receipts(tx.conn, bucket=bucket, before=receipts_before)
 
     return tidy
 

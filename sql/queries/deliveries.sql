@@ -111,10 +111,10 @@ from delivery
 where state = 'pending'
 
 -- name: failed_count :value
--- Count what failed and was not sent again.
+-- Count what failed and was not sent again, receipts apart: a person's mailbox is not ours to mend.
 select count(*) as failed_count
 from delivery
-where state = 'failed'
+where state = 'failed' and type <> 'receipt'
 
 -- name: forget_deliveries :count
 -- Forget some deliveries that came to their end long ago, with their attempts.

@@ -13,16 +13,17 @@ values (
 -- Count a brand's endpoints, and those that belong to this sender.
 select count(*) as brand_count, count(*) filter (where sender_id = :sender_id?::uuid) as sender_count
 from endpoint
-where brand_id = :brand_id
+where brand_id = :brand_id and kind <> 'receipt'
 
 -- name: brand_endpoints :many
--- Read a brand's endpoints, or those of one of its senders.
+-- Read a brand's endpoints, or those of one of its senders; receipts have no one place to go to.
 select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, with_addresses,
     sealed_secret as "sealed_secret?", previous_sealed_secret as "previous_sealed_secret?",
     previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
     created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
 from endpoint
 where brand_id = :brand_id and (:sender_id?::uuid is null or sender_id = :sender_id?)
+    and kind <> 'receipt'
 order by created_at, endpoint_id
 
 -- name: endpoint :maybe
@@ -32,7 +33,7 @@ select endpoint_id, brand_id, sender_id as "sender_id?", kind, target, events, w
     previous_until as "previous_until?", feed_epoch as "feed_epoch?", positions as "positions?",
     created_at, disabled_at as "disabled_at?", disabled_why as "disabled_why?"
 from endpoint
-where brand_id = :brand_id and endpoint_id = :endpoint_id
+where brand_id = :brand_id and endpoint_id = :endpoint_id and kind <> 'receipt'
 
 -- name: listening_endpoints :many
 -- Read a brand's endpoints that want this kind of event, from every sender or from this one.

@@ -32,6 +32,13 @@ from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
     and channel = :channel and active
 
+-- name: standing :maybe
+-- Read what suppresses one address in one scope, for one reason; nothing if that was lifted.
+select event_id, said_at
+from suppression
+where bucket = :bucket and brand_id = :brand_id and address_key = :address_key
+    and channel = :channel and scope = :scope and topic = :topic and reason = :reason and active
+
 -- name: set_states :execute
 -- Set what follows now for these addresses, channels, scopes and reasons.
 insert into suppression (

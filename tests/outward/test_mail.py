@@ -165,3 +165,27 @@ async def test_a_wrong_password_is_mended_by_the_operator_so_it_is_tried_again()
     async with open_office(auth_require_tls=False, auth_required=True) as office:
         answer = await office.send(smtp_username="us", smtp_password="wrong")
         assert (answer.outcome, office.taken) == ("refused", [])
+
+
+async def test_an_answer_comes_from_nobody_also_at_a_server_without_extensions():
+    heard = []
+    answers = ["502 no EHLO", "502 no EHLO", "250 hello", "250 ok", "250 ok", "354 go on"]
+
+    async def talk(reader, writer):
+        writer.write(b"220 hello\r\n")
+        for answer in answers:
+            heard.append((await reader.readline()).decode().strip())
+            writer.write(f"{answer}\r\n".encode())
+        await reader.readuntil(b"\r\n.\r\n")
+        writer.write(b"250 taken\r\n")
+        await reader.readline()
+        writer.write(b"221 bye\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(talk, "127.0.0.1", 0)
+    async with server:
+        settings = PostOffice(server.sockets[0].getsockname()[1]).settings()
+        answer = await mail.answer(settings, mail.message(settings, MAILBOX, NAME, TEST))
+    assert answer.outcome == "delivered"
+    assert [one.partition(" ")[0] for one in heard[:3]] == ["EHLO", "EHLO", "HELO"]
+    assert heard[3:] == ["MAIL FROM:<>", f"RCPT TO:<{MAILBOX}>", "DATA"]

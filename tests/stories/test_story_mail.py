@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import smtplib
 
 import pytest
@@ -10,6 +11,7 @@ from prefsvc.mailbox.listener import listening
 from tests.mailbox.conftest import mail
 from tests.stories.storyteller import due
 from tests.support.cast import ANN, BOB
+from tests.support.mail_relay import relaying
 
 
 @pytest.fixture
@@ -40,6 +42,58 @@ async def test_remove_from_mailing_list_is_written_to_the_mailbox(about, hands_o
     assert (stopped["may_send"], due(stopped)) == (False, house.day(14))
     assert await mailer.catches_up() == {ANN}
     assert (await house.may_send(ANN, topic="orders"))["may_send"]
+
+
+@pytest.fixture
+async def mail_server(service):
+    """Be the mail server that the house hands its own mail to."""
+    async with relaying() as relay:
+        own = {"smtp_host": "127.0.0.1", "smtp_port": relay.port, "smtp_security": "none"}
+        service.settings = service.settings.model_copy(update=own)
+        yield relay
+
+
+async def test_who_writes_to_the_mailbox_is_told_once_and_may_change_her_mind(
+    about, hands_over, mail_server, clock
+):
+    """SEEDS 13: acknowledged once."""
+    house = await about("ducallier")
+    mailer = await house.program("mailer")
+    box = "unsubscribe@ducallier.example.org"
+    for number in range(3):
+        asked = {"subject": "Remove From Mailing List", "to": box, "Content_Language": "fr-FR"}
+        raw = mail("", **asked, Message_ID=f"<{number}@example.org>")
+        await hands_over(raw, from_=ANN, to=box)
+    await house.everything_happens()
+    assert await mailer.catches_up() == {ANN}
+
+    # One mail, to her alone, from nobody, in her language: what was stopped, and by when.
+    [told] = mail_server.taken
+    assert (told.reverse_path, told.recipients) == ("", [ANN])
+    assert told.mail["From"] == "Ducallier <support@ducallier.example.org>"
+    assert told.mail["In-Reply-To"] == "<0@example.org>"
+    said = told.text.replace("\N{NO-BREAK SPACE}", " ")
+    assert "Vous ne recevrez plus aucun e-mail publicitaire envoyé par Ducallier" in said
+    assert "4 décembre 2026" in said
+
+    # Three days later she finds it, and presses the button on the page that it leads to.
+    await house.it_is_day(3)
+    path = re.search(r"https://stop\.example\.com(/u/\S+)", told.text)[1]
+    page = await (await house.client.get(path)).text()
+    assert not (await house.may_send(ANN))["may_send"]
+    clock.move(seconds=8)
+    nonce = re.search(r'name="nonce" value="([^"]+)"', page)[1]
+    assert (await house.client.post(path, data={"nonce": nonce})).status == 200
+    assert (await house.may_send(ANN))["may_send"]
+    assert await mailer.catches_up() == set()
+
+    # A week after the first she has had enough after all, and is told again.
+    await house.it_is_day(8)
+    raw = mail("", subject="Remove From Mailing List", to=box, Message_ID="<9@example.org>")
+    await hands_over(raw, from_=ANN, to=box)
+    await house.everything_happens()
+    assert not (await house.may_send(ANN))["may_send"]
+    assert len(mail_server.taken) == 2
 
 
 async def test_a_reply_to_a_mailing_is_read_without_what_it_quotes(about, hands_over):

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from prefsvc.web.page_texts import TEXTS
 from prefsvc.web.pages import (
     ConfirmPage,
     DonePage,
@@ -12,9 +11,11 @@ from prefsvc.web.pages import (
     Look,
     ProblemPage,
     Subject,
+    TakeBackPage,
     Undo,
     UndonePage,
 )
+from prefsvc.wording.texts import TEXTS
 
 LANGUAGES = list(TEXTS)
 LOOK = Look(name="Acme Studio", logo="ACME", accent="#9c3d54")
@@ -53,6 +54,10 @@ def done(language="en", *, subject=TOPIC, look=LOOK, undo=UNDO, nonce="nonce-1",
     )
 
 
+def take_back(language="en", *, subject=TOPIC):
+    return TakeBackPage(frame=frame(language), look=LOOK, subject=subject, nonce="nonce-1")
+
+
 def undone(language="en", *, subject=TOPIC):
     return UndonePage(
         frame=frame(language), look=LOOK, subject=subject, nonce="nonce-1", opt_out_action="/u/one"
@@ -75,6 +80,8 @@ def every_page(language):
         "done_brand": done(language, subject=BRAND, undo=None),
         "already": done(language, undo=None, already=True),
         "already_since": done(language, subject=BY_POST, undo=None, already=True, since=EARLIER),
+        "take_back": take_back(language),
+        "take_back_brand": take_back(language, subject=BRAND),
         "undone": undone(language),
         "undone_sms": undone(language, subject=TEXTS_BY_PHONE),
         "damaged": problem(language),

@@ -46,7 +46,7 @@ def contents(wheel):
         ("deploy/brands", "prefsvc/examples/brands"),
         ("prefsvc/web/templates", "prefsvc/web/templates"),
         ("prefsvc/web/static", "prefsvc/web/static"),
-        ("prefsvc/web/texts", "prefsvc/web/texts"),
+        ("prefsvc/wording", "prefsvc/wording"),
     ],
 )
 def test_the_wheel_has_every_file_that_the_service_reads(contents, source, target):

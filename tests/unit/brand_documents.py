@@ -88,6 +88,15 @@ def sources(draw, name: str) -> dict[str, object]:
 
 
 @st.composite
+def mails(draw, of: list[str]) -> dict[str, object]:
+    if not of:
+        return {"acknowledge": False}
+    box, sender = (draw(st.sampled_from(of)) for _ in range(2))
+    acknowledge = draw(st.booleans())
+    return {"unsubscribe": [f"stop@{box}"], "from": f"care@{sender}", "acknowledge": acknowledge}
+
+
+@st.composite
 def documents(draw) -> dict[str, object]:
     channels = draw(st.lists(st.sampled_from(CHANNELS), min_size=1, unique=True))
     languages = draw(
@@ -112,6 +121,7 @@ def documents(draw) -> dict[str, object]:
     }
     if "email" in channels:
         document["domains"] = draw(some(domains))
+        document["mail"] = draw(st.just({}) | mails(document["domains"]))
         document["mail_events"] = [draw(sources(name)) for name in draw(some(slugs))]
     if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))

@@ -66,6 +66,13 @@ def test_every_marketing_topic_says_its_name_in_every_language(slug):
         assert [language for language, _ in topic.names] == sorted(brand.languages[1:])
 
 
+def test_row_13_who_writes_to_the_mailbox_is_told_that_it_was_heard():
+    mail = BRANDS["ducallier"].mail
+    assert mail.unsubscribe == ("unsubscribe@ducallier.example.org",)
+    assert mail.has_receipts
+    assert [slug for slug, brand in BRANDS.items() if brand.mail.has_receipts] == ["ducallier"]
+
+
 def test_row_1_an_unsubscribe_is_honoured_in_ten_days_though_the_law_gives_longer():
     promise = BRANDS["1-atelier"].promise("email")
     assert promise is not None

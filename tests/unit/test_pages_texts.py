@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from prefsvc.address import CHANNELS
-from prefsvc.web import page_texts
-from prefsvc.web.page_texts import TEXTS, accepted_languages, page_language
+from prefsvc.receipt_words import Told, mail_of
 from prefsvc.web.pages import render
+from prefsvc.wording import texts as page_texts
+from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
 from tests.support.page_cast import (
     BRAND,
     BY_POST,
@@ -75,7 +76,7 @@ class Recording(dict):
         return super().__getitem__(key)
 
 
-def test_every_text_is_used_by_some_page(monkeypatch):
+def test_every_text_is_used_by_some_page_or_mail(monkeypatch):
     texts: Mapping[str, str] = Recording(ENGLISH.by_key)
     monkeypatch.setitem(page_texts.TEXTS, "en", replace(ENGLISH, by_key=texts))
     by_email = replace(TEXTS_BY_PHONE, channel="email", masked_address="a***@e***.com")
@@ -92,6 +93,10 @@ def test_every_text_is_used_by_some_page(monkeypatch):
         views.append(done(subject=subject, already=True))
     for view in views:
         render(view)
+    receipt = Told(
+        language="en", brand="Acme", covered="channel", undo_until=date(2026, 11, 30), number="1"
+    )
+    mail_of(receipt)
     about_the_language = {"name", "direction", "date.pattern", "date.first_day"}
     assert ENGLISH.by_key.keys() - texts.used == about_the_language
 

@@ -1,4 +1,7 @@
-"""Signed notes that a page carries: that it was shown, and that an opt-out may be undone. Pure."""
+"""Signed notes that pages and mails carry: that a page was shown, that an opt-out may be undone.
+
+Pure.
+"""
 
 import base64
 import binascii
@@ -6,11 +9,16 @@ import hashlib
 import hmac
 import struct
 from datetime import UTC, datetime, timedelta
+from typing import Final, Literal
 from uuid import UUID
 
 from prefsvc.errors import UndoTooLate
 
+Carrier = Literal["page", "mail"]
+"""Where a ticket stands: in the form of the page that opted out, or in a receipt by mail."""
+
 _MAC_BYTES = 16
+_UNDO: Final[dict[Carrier, bytes]] = {"page": b"undo", "mail": b"undo by mail"}
 
 
 def page_nonce(key: bytes, token: str, shown_at: datetime) -> str:
@@ -30,18 +38,22 @@ def shown_at(key: bytes, token: str, nonce: str) -> datetime | None:
     return datetime.fromtimestamp(struct.unpack(">q", seconds)[0], UTC)
 
 
-def undo_ticket(key: bytes, token: str, event_id: UUID, expires_at: datetime) -> str:
+def undo_ticket(
+    key: bytes, token: str, event_id: UUID, expires_at: datetime, *, of: Carrier = "page"
+) -> str:
     """Return a ticket that undoes this opt-out, made through this token, until then (X-04)."""
     body = event_id.bytes + struct.pack(">q", int(expires_at.timestamp()))
-    return _text(body + _mac(key, b"undo", token.encode(), body))
+    return _text(body + _mac(key, _UNDO[of], token.encode(), body))
 
 
-def opt_out_to_undo(key: bytes, token: str, ticket: str, now: datetime) -> UUID:
-    """Return which opt-out a ticket undoes, or refuse it."""
+def opt_out_to_undo(
+    key: bytes, token: str, ticket: str, now: datetime, *, of: Carrier = "page"
+) -> UUID:
+    """Return which opt-out a ticket undoes, or refuse it; what a mail carries is no page's."""
     raw = _bytes(ticket)
     body, mac = raw[:24], raw[24:]
     if len(raw) != 24 + _MAC_BYTES or not hmac.compare_digest(
-        mac, _mac(key, b"undo", token.encode(), body)
+        mac, _mac(key, _UNDO[of], token.encode(), body)
     ):
         raise UndoTooLate
     expires_at = datetime.fromtimestamp(struct.unpack(">q", body[16:])[0], UTC)

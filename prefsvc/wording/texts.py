@@ -1,4 +1,4 @@
-"""The words of the public pages: one file a language under texts/, and which language to speak."""
+"""The words to people, on pages and in mails: one file a language, and which language to speak."""
 
 import re
 import tomllib
@@ -36,20 +36,30 @@ class Texts:
     first_day: str
     by_key: Mapping[str, str]
 
-    def day(self, day: date) -> Markup:
+    def written_day(self, day: date) -> str:
         """Write a date so that it can be read in one way only, and never breaks across lines."""
         written = self.date_pattern.format(
             day=self.first_day if day.day == 1 else day.day,
             month=self.months[day.month - 1],
             year=day.year,
         )
-        kept_together = written.replace(" ", "\N{NO-BREAK SPACE}")
-        return Markup('<time datetime="{}">{}</time>').format(day.isoformat(), kept_together)
+        return written.replace(" ", "\N{NO-BREAK SPACE}")
+
+    def day(self, day: date) -> Markup:
+        """Write a date for a page."""
+        written = self.written_day(day)
+        return Markup('<time datetime="{}">{}</time>').format(day.isoformat(), written)
 
     def say(self, key: str, channel: Channel | None, fields: Fields) -> Markup:
         """Return a text, in the form for this channel where it has several, with its fields."""
-        text = self.by_key.get(key) or self.by_key[f"{key}.{channel}"]
-        return escape(text).format_map(fields)
+        return escape(self._text(key, channel)).format_map(fields)
+
+    def say_plainly(self, key: str, channel: Channel, fields: Mapping[str, str]) -> str:
+        """Return a text for a mail, where nothing is marked up."""
+        return self._text(key, channel).format_map(fields)
+
+    def _text(self, key: str, channel: Channel | None) -> str:
+        return self.by_key.get(key) or self.by_key[f"{key}.{channel}"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +97,7 @@ def _flat(table: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, str]]
 
 
 def _all_texts() -> Iterator[Texts]:
-    for file in resources.files("prefsvc.web").joinpath("texts").iterdir():
+    for file in resources.files("prefsvc.wording").iterdir():
         if file.name.endswith(".toml"):
             yield _texts(file.name.removesuffix(".toml"), tomllib.loads(file.read_text("utf-8")))
 
@@ -95,7 +105,7 @@ def _all_texts() -> Iterator[Texts]:
 TEXTS: Final[Mapping[str, Texts]] = {
     texts.language: texts for texts in sorted(_all_texts(), key=lambda one: one.language)
 }
-"""Every language that the pages speak, by its code."""
+"""Every language that is spoken, by its code."""
 
 
 def page_language(
@@ -109,6 +119,15 @@ def page_language(
     spoken = [code for code in offered if code in TEXTS] or [DEFAULT_LANGUAGE]
     wanted = (re.split("[-_]", wish.lower())[0] for wish in wished if wish)
     return next((code for code in wanted if code in spoken), spoken[0])
+
+
+def language_of_mail(wished: Iterable[str | None], brands: Iterable[str]) -> str:
+    """Return the first wished-for of a brand's languages that is spoken, else the brand's first.
+
+    A mail goes out in the brand's name: in a language that the brand does not speak, whoever
+    answers to it would not be understood.
+    """
+    return page_language(wished, [re.split("[-_]", one.lower())[0] for one in brands])
 
 
 def accepted_languages(header: str | None) -> list[str]:

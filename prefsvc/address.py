@@ -58,6 +58,8 @@ class Address:
     @classmethod
     def for_opt_out(cls, channel: Channel, text: str) -> Self:
         """Read an address to suppress; refuse only what cannot be stored or could reach nobody."""
+        if channel == "email" and len(text) <= LENGTH_MAX and _PLAIN_EMAIL.fullmatch(text):
+            return cls(channel, text, text)  # as most come: it is its own canonical form
         canonical, as_written = _READERS[kind_of(channel)](_cleaned(text))
         if len(canonical.encode()) > LENGTH_MAX:
             raise InvalidAddress
@@ -165,6 +167,10 @@ def _folded(text: str) -> str:
 
 # --- email -----------------------------------------------------------------------------------
 
+# Nothing here is folded, mapped, unquoted or unwrapped; a double hyphen may begin an A-label.
+_PLAIN_EMAIL = re.compile(
+    r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@[a-z0-9]+(?:-[a-z0-9]+)*(?:\.[a-z0-9]+(?:-[a-z0-9]+)*)*"
+)
 _QUOTED = re.compile(r'"(?:[^"\\]|\\.)*"')
 _DOMAIN_LITERAL = re.compile(r"\[[^\[\]]*\]")
 _OPAQUE = re.compile(rf"{_QUOTED.pattern}|\\.|{_DOMAIN_LITERAL.pattern}")

@@ -14,6 +14,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from email.policy import Policy
+from functools import lru_cache
 from typing import Final, Literal, Self
 
 from cryptography.exceptions import InvalidTag
@@ -138,7 +139,7 @@ class ListUnsubscribe(str):
 
 def seal(key: LinkKey, link: Link) -> str:
     """Make the token of a link: always the same for the same key and link."""
-    sealed = AESSIV(key.secret).encrypt(_packed(link), [key.key_id])
+    sealed = _cipher(key.secret).encrypt(_packed(link), [key.key_id])
     return _text(key.key_id + sealed)
 
 
@@ -149,10 +150,15 @@ def unseal(keys: LinkKey | Iterable[LinkKey], token: str) -> Link:
     for key in (keys,) if isinstance(keys, LinkKey) else keys:
         if key.key_id == key_id:
             try:
-                return _unpacked(AESSIV(key.secret).decrypt(sealed, [key_id]))
+                return _unpacked(_cipher(key.secret).decrypt(sealed, [key_id]))
             except InvalidTag:  # ids are short: another key may have the same one
                 continue
     raise InvalidLink
+
+
+@lru_cache(maxsize=256)
+def _cipher(secret: bytes) -> AESSIV:
+    return AESSIV(secret)
 
 
 def key_id_of(token: str) -> bytes | None:

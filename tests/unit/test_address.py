@@ -2,6 +2,7 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from prefsvc import address as address_module
 from prefsvc.address import (
     BUCKET_COUNT,
     CHANNELS,
@@ -371,3 +372,15 @@ def test_a_missing_pepper_or_a_digest_of_another_kind_is_a_fault(pepper, digest)
 @given(st.binary(min_size=16, max_size=16))
 def test_the_bucket_is_the_low_bits_of_the_key(key):
     assert bucket_of(key) == key[-1] % BUCKET_COUNT
+
+
+plain_words = st.from_regex(
+    r"[a-z0-9_+-]+(\.[a-z0-9_+-]+)*@[a-z0-9-]+(\.[a-z0-9-]+)*", fullmatch=True
+)
+
+
+@given(plain_words)
+def test_a_plain_address_is_read_as_by_the_long_way(text):
+    canonical, as_written = address_module._email(address_module._cleaned(text))
+    read = Address.for_opt_out("email", text)
+    assert (read.canonical, read.as_written) == (canonical, as_written)

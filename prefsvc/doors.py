@@ -13,20 +13,31 @@ import structlog
 from aiohttp import web
 
 from prefsvc import (
+    api_keys,
     brands,
     metrics,
     opt_outs,
     receipts,
     reckonings,
     reviews,
+    senders,
     texts,
     undoing,
 )
+from prefsvc.api_keys import Caller
 from prefsvc.bounded import within
 from prefsvc.brands import AppliedBrand, BrandBook
+from prefsvc.callers import Callers
+from prefsvc.checks import Checks
 from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Database, Tx
-from prefsvc.errors import BodyTooLarge, BodyTooSlow, UnknownBrand, UnreadableBody
+from prefsvc.errors import (
+    BodyTooLarge,
+    BodyTooSlow,
+    InvalidApiKey,
+    UnknownBrand,
+    UnreadableBody,
+)
 from prefsvc.group_commit import GroupCommit
 from prefsvc.installation import Installation
 from prefsvc.obligations import Obligations
@@ -95,6 +106,8 @@ class Service:
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     commits: GroupCommit = field(init=False)
     spool: Spool = field(init=False)
+    callers: Callers = field(init=False)
+    checks: Checks = field(init=False)
     snapshots: asyncio.Semaphore = field(init=False)
     mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
@@ -114,6 +127,10 @@ class Service:
             waiting_max=self.settings.acts_waiting_max,
             at_once_max=self.settings.commits_at_once_max,
         )
+        self.callers = Callers(
+            self.settings.api_key_trusted_seconds, self.settings.api_keys_remembered_max
+        )
+        self.checks = Checks(self.database, self.settings.check_statements_at_once_max)
         self.mails = asyncio.Semaphore(self.settings.mails_read_at_once_max)
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
@@ -145,6 +162,32 @@ class Service:
         except UnknownBrand:
             await self.refresh_book()
             return self.book.get(slug)
+
+    async def caller(self, presented: str) -> Caller:
+        """Return whose key this is, from memory where it was looked up a moment ago."""
+        if known := self.callers.trusted(presented):
+            return known
+        asked_at = self.callers.clock()
+        try:
+            async with self.database.look() as tx:
+                caller = await api_keys.identify(tx, presented)
+        except InvalidApiKey:
+            self.callers.drop(presented)
+            raise
+        self.callers.note(presented, caller, asked_at=asked_at)
+        return caller
+
+    async def revoke_key(self, api_key_id: str) -> None:
+        """Revoke a key: here at once, in other processes as soon as they ask again."""
+        async with self.database.transaction() as tx:
+            await api_keys.revoke(tx, api_key_id)
+        self.callers.forget()
+
+    async def retire_sender(self, brand: AppliedBrand, slug: str) -> None:
+        """Retire a sender, whose keys stop working as a revoked one does."""
+        async with self.database.transaction() as tx:
+            await senders.retire(tx, brand, slug)
+        self.callers.forget()
 
     @asynccontextmanager
     async def writing(self, *written: AppliedBrand) -> AsyncIterator[Tx]:
@@ -300,7 +343,7 @@ async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: fl
     if (request.content_length or 0) > bytes_max:
         raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
     try:
-        async with asyncio.timeout(timeout_seconds):
+        async with _patience(request, timeout_seconds):
             body = await _read(request, bytes_max + 1)
     except TimeoutError:
         raise BodyTooSlow from None
@@ -321,6 +364,11 @@ async def read_some(
             return await _read(request, bytes_max)
     except (TimeoutError, web.RequestPayloadError, ValueError, ConnectionError):
         return None
+
+
+def _patience(request: web.Request, seconds: float) -> asyncio.Timeout:
+    """Limit how long a body may take; most arrived whole with their heads, and need no timer."""
+    return asyncio.timeout(None if request.content.is_eof() else seconds)
 
 
 async def _read(request: web.Request, bytes_max: int) -> bytes:

@@ -141,8 +141,16 @@ class Settings(BaseSettings):
     fallback URL as many (RULES S-08). Longer where your connection overrides retry."""
     twilio_api_timeout_seconds: Seconds = 3
     """How long Twilio may take to say when messages were sent; then that is unknown."""
+    api_key_trusted_seconds: Seconds = 1
+    """How long an API key is believed without asking the database again: so soon every process
+    refuses one that was revoked elsewhere."""
+    api_keys_remembered_max: Positive = 10_000
+    """The most API keys that one process remembers; those that were used last."""
     check_addresses_max: Positive = 10_000
     """The most addresses in one check."""
+    check_statements_at_once_max: Positive = 2
+    """The most statements that answer checks of few addresses at once; what arrives together shares
+    one."""
     links_bulk_max: Positive = 100_000
     """The most links minted in one bulk call."""
     stream_timeout_seconds: Seconds = 3600

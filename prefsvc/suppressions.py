@@ -1,15 +1,17 @@
 """Asking the register: may this be sent, and to whom may nothing be sent."""
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from prefsvc import honour
-from prefsvc.address import Channel, by_bucket
+from prefsvc.address import Channel, bucket_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor, from_heads
 from prefsvc.db import queries
+from prefsvc.db.batch import LARGEST_CHUNK
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownTopic
 from prefsvc.installation import feed_epoch
@@ -22,6 +24,11 @@ from prefsvc.suppression import (
     obstacle,
     parse_reason,
 )
+
+States = dict[bytes, list[State]]
+"""What suppresses whom, by address keys."""
+AT_ONCE_MAX = LARGEST_CHUNK
+"""The most addresses that one statement looks for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,31 +71,47 @@ def question(
     return Question(topic, message_class or known.message_class, purpose)
 
 
-async def check(
-    tx: Tx, brand: AppliedBrand, channel: Channel, keys: Sequence[bytes], asked: Question
-) -> dict[bytes, State]:
-    """Return, for each address key that nothing may be sent to on a channel, what forbids it."""
-    states = await _active(tx, brand, channel, keys)
-    found = {key: obstacle(states[key], asked) for key in states}
-    return {key: state for key, state in found.items() if state}
+def obstacles(states: States, keys: Iterable[bytes], asked: Question) -> dict[bytes, State]:
+    """Return, for each of these address keys that nothing may be sent to, what forbids it."""
+    standing = ((key, states[key]) for key in keys if key in states)
+    found = ((key, obstacle(each, asked)) for key, each in standing)
+    return {key: state for key, state in found if state}
 
 
-async def _active(
-    tx: Tx, brand: AppliedBrand, channel: Channel, keys: Iterable[bytes]
-) -> dict[bytes, list[State]]:
-    states: dict[bytes, list[State]] = defaultdict(list)
-    # Bucket by bucket: each statement reads one shard, and only as many index entries as addresses.
-    for bucket, wanted in by_bucket(keys).items():
-        rows = await queries.active_suppressions(
-            tx.conn,
-            bucket=bucket,
-            brand_id=brand.brand_id,
-            address_keys=wanted,
-            channel=channel,
-        )
-        for row in rows:
-            states[row.address_key].append(_active_state(row))
+async def active(tx: Tx, brand_id: int, channel: Channel, keys: Sequence[bytes]) -> States:
+    """Read in one statement what suppresses these addresses now; at most AT_ONCE_MAX of them."""
+    states: States = defaultdict(list)
+    for row in await queries.active_suppressions(
+        tx.conn, _filled(keys), brand_id=brand_id, channel=channel
+    ):
+        states[row.address_key].append(_active_state(row))
     return states
+
+
+async def active_among(
+    tx: Tx, brand_id: int, channel: Channel, every: Iterable[Sequence[bytes]]
+) -> States:
+    """Read what suppresses many addresses; the next keys are made while the last are looked for."""
+    states: States = {}
+    looking: asyncio.Task[States] | None = None
+    try:
+        for keys in every:
+            if looking:
+                states |= await looking
+            looking = asyncio.create_task(active(tx, brand_id, channel, keys))
+            await asyncio.sleep(0)  # lets it send its statement, and others have their turn
+        return states | (await looking if looking else {})
+    finally:
+        if looking:
+            looking.cancel()
+            await asyncio.wait([looking])
+
+
+def _filled(keys: Sequence[bytes]) -> list[queries.ActiveSuppressionsIn]:
+    """Return the keys as rows, the last one repeated up to a size that a statement is made for."""
+    rows = [queries.ActiveSuppressionsIn(bucket_of(key), key) for key in keys]
+    size = 1 << (len(rows) - 1).bit_length() if rows else 0
+    return rows + rows[-1:] * (size - len(rows))
 
 
 def _active_state(row: queries.ActiveSuppressionsRow) -> State:

@@ -57,8 +57,7 @@ def _line(row: queries.ApiKeysRow) -> str:
 
 def _revoke(settings: Settings, given: Namespace) -> int:
     async def work(service: Service) -> None:
-        async with service.database.transaction() as tx:
-            await api_keys.revoke(tx, given.key)
+        await service.revoke_key(given.key)
 
     with_service(settings, work)
     print("Revoked.")

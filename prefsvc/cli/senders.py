@@ -53,8 +53,7 @@ def _list(settings: Settings, given: Namespace) -> int:
 def _retire(settings: Settings, given: Namespace) -> int:
     async def work(service: Service) -> None:
         brand = await service.brand(given.brand)
-        async with service.database.transaction() as tx:
-            await senders.retire(tx, brand, given.sender)
+        await service.retire_sender(brand, given.sender)
 
     with_service(settings, work)
     print("Retired.")

@@ -70,6 +70,16 @@ class Database:
             yield Tx(conn, self.clock(), self.bases)
 
     @asynccontextmanager
+    async def look(self) -> AsyncIterator[Tx]:
+        """Open a connection for one statement that reads: it is a transaction by itself.
+
+        Begin and commit would be two more round trips. Of several statements each would see a
+        moment of its own; and nothing here keeps one from writing: that is what `read` is for.
+        """
+        async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn:
+            yield Tx(conn, self.clock())
+
+    @asynccontextmanager
     async def read(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
         """Open a transaction that cannot write.
 

@@ -4480,11 +4480,25 @@ async def states_of(conn: Connection, rows: Sequence[StatesOfIn]) -> list[States
     return made
 
 
-_ACTIVE_SUPPRESSIONS = """\
-select address_key, scope, topic, reason, said_at, deadline_at, event_id
-from suppression
-where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])
-    and channel = $4 and active"""
+_ACTIVE_SUPPRESSIONS = Batch(
+    """\
+select s.address_key, s.scope, s.topic, s.reason, s.said_at, s.deadline_at, s.event_id
+from (values """,
+    """\
+) as asked (bucket, address_key)
+join suppression as s on s.bucket = asked.bucket and s.address_key = asked.address_key
+where s.brand_id = $1 and s.channel = $2 and s.active""",
+    2,
+    ("smallint", "bytea"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ActiveSuppressionsIn:
+    """A row for active_suppressions."""
+
+    bucket: int
+    address_key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -4501,13 +4515,19 @@ class ActiveSuppressionsRow:
 
 
 async def active_suppressions(
-    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], channel: str
+    conn: Connection, rows: Sequence[ActiveSuppressionsIn], *, brand_id: int, channel: str
 ) -> list[ActiveSuppressionsRow]:
-    """Read what suppresses these addresses of one brand and bucket now, on one channel."""
-    return [
-        ActiveSuppressionsRow(*row)
-        for row in await conn.fetch(_ACTIVE_SUPPRESSIONS, bucket, brand_id, address_keys, channel)
-    ]
+    """Read what suppresses these addresses of one brand now, on one channel."""
+    made: list[ActiveSuppressionsRow] = []
+    for chunk in _ACTIVE_SUPPRESSIONS.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.address_key)]
+        made += [
+            ActiveSuppressionsRow(*row)
+            for row in await conn.fetch(
+                _ACTIVE_SUPPRESSIONS.text(len(chunk)), brand_id, channel, *values
+            )
+        ]
+    return made
 
 
 _STANDING = """\

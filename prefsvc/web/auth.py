@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from aiohttp import BasicAuth, web
 
-from prefsvc import api_keys
 from prefsvc.address import CHANNELS, Channel
 from prefsvc.api_keys import Caller, Role
 from prefsvc.brands import AppliedBrand
@@ -74,8 +73,7 @@ def _password(request: web.Request) -> str | None:
 
 
 async def _whose(request: web.Request, presented: str) -> Caller:
-    async with request.app[SERVICE].database.read() as tx:
-        return await api_keys.identify(tx, presented)
+    return await request.app[SERVICE].caller(presented)
 
 
 async def _let_in(request: web.Request, caller: Caller, roles: Sequence[Role]) -> Entry:

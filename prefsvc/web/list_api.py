@@ -2,17 +2,19 @@
 
 import asyncio
 import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import msgspec
 from aiohttp import web
 
 from prefsvc import feeds, metrics, suppressions
-from prefsvc.address import Address, Channel, address_key
+from prefsvc.address import Channel, address_key, canonical_of, sha256_of
 from prefsvc.cursor import Cursor
 from prefsvc.errors import InvalidAddress, InvalidBody, InvalidParameter, TooBusy
 from prefsvc.suppression import MessageClass, Purpose, State
-from prefsvc.suppressions import Lease
+from prefsvc.suppressions import Lease, States
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, query, read_json, whole_number
 from prefsvc.web.handing_over import note, send_out
@@ -45,36 +47,65 @@ async def post_check(request: web.Request) -> web.Response:
         message_class=body.message_class,
         purpose=body.purpose,
     )
-    keys = _keys(entry, channel, body)
-    async with entry.service.database.read() as tx:
-        found = await suppressions.check(tx, entry.brand, channel, [k for k in keys if k], asked)
-        lease = suppressions.lease(entry.brand, channel, tx.now)
-    return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys]})
+    texts = _wanted(entry, body)
+    keys = _Keys(entry, channel, is_hashed=body.addresses is None)
+    lease = suppressions.lease(entry.brand, channel, entry.service.now())
+    states = await _states(keys, texts)
+    found = suppressions.obstacles(states, filter(None, keys.every), asked)
+    return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys.every]})
 
 
-def _keys(entry: Entry, channel: Channel, body: CheckBody) -> list[bytes | None]:
+def _wanted(entry: Entry, body: CheckBody) -> list[str]:
     if (body.addresses is None) == (body.sha256 is None):
         raise InvalidBody("Give either addresses or sha256.", pointer="/addresses")
     wanted = body.addresses if body.addresses is not None else body.sha256 or []
     most = entry.service.settings.check_addresses_max
     if not 1 <= len(wanted) <= most:
         raise InvalidBody(f"Give 1 to {most} at once.", pointer="/addresses")
-    read = _key_of_address if body.addresses is not None else _key_of_sha256
-    return [read(entry, channel, text) for text in wanted]
+    return wanted
 
 
-def _key_of_address(entry: Entry, channel: Channel, text: str) -> bytes | None:
-    try:
-        address = Address.for_opt_out(channel, text)
-    except InvalidAddress:
-        return None
-    return address_key(entry.service.vault.pepper, channel, address.sha256)
+async def _states(keys: "_Keys", texts: list[str]) -> States:
+    """Read what suppresses these: a few with whoever else asks now, many on a connection."""
+    service, brand_id = keys.entry.service, keys.entry.brand.brand_id
+    if len(texts) <= suppressions.AT_ONCE_MAX:
+        return await service.checks.ask(brand_id, keys.channel, keys.of(texts))
+    async with service.database.look() as tx:
+        every = (keys.of(part) for part in _parts(texts, suppressions.AT_ONCE_MAX))
+        return await suppressions.active_among(tx, brand_id, keys.channel, every)
 
 
-def _key_of_sha256(entry: Entry, channel: Channel, text: str) -> bytes | None:
-    if not _SHA256.fullmatch(text):
-        return None
-    return address_key(entry.service.vault.pepper, channel, bytes.fromhex(text))
+def _parts(texts: list[str], size: int) -> Iterator[list[str]]:
+    return (texts[start : start + size] for start in range(0, len(texts), size))
+
+
+@dataclass(slots=True)
+class _Keys:
+    """The address keys of what was asked about, in its order; None for what cannot be read."""
+
+    entry: Entry
+    channel: Channel
+    is_hashed: bool
+    every: list[bytes | None] = field(default_factory=list)
+
+    def of(self, texts: Iterable[str]) -> list[bytes]:
+        """Read some more, and return the keys of those that can be."""
+        read = self._of_sha256 if self.is_hashed else self._of_address
+        made = [read(text) for text in texts]
+        self.every += made
+        return [key for key in made if key]
+
+    def _of_address(self, text: str) -> bytes | None:
+        try:
+            sha256 = sha256_of(canonical_of(self.channel, text))
+        except InvalidAddress:
+            return None
+        return address_key(self.entry.service.vault.pepper, self.channel, sha256)
+
+    def _of_sha256(self, text: str) -> bytes | None:
+        if not _SHA256.fullmatch(text):
+            return None
+        return address_key(self.entry.service.vault.pepper, self.channel, bytes.fromhex(text))
 
 
 def _verdict(key: bytes | None, found: dict[bytes, State]) -> dict[str, Any]:

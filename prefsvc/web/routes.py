@@ -35,8 +35,11 @@ ROUTES = [
     web.post("/u/{token}/undo", links.post_undo),
     web.get("/u/{token}/undo/{ticket}", links.get_receipt_undo),
     web.post("/u/{token}/undo/{ticket}", links.post_receipt_undo),
-    # Opt-outs and opt-ins.
+    # A path is compared with these from top to bottom: those that are asked most come first.
     web.post(f"{BRAND}/opt-outs", opt_out_api.post_opt_out),
+    web.post(f"{BRAND}/check", list_api.post_check),
+    web.get(f"{BRAND}/feed", list_api.get_feed),
+    # Opt-outs and opt-ins.
     web.get(f"{BRAND}/opt-outs/{{opt_out_id}}", opt_out_api.get_opt_out),
     web.post(f"{BRAND}/opt-ins", opt_out_api.post_opt_in),
     # Raw mails. Mailgun posts the raw message only to addresses that end in mime.
@@ -47,9 +50,7 @@ ROUTES = [
     web.post(f"{BRAND}/links", link_api.post_links),
     web.post(f"{BRAND}/headers", link_api.post_headers),
     # Lists.
-    web.post(f"{BRAND}/check", list_api.post_check),
     web.get(f"{BRAND}/suppressions", snapshot_api.get_suppressions),
-    web.get(f"{BRAND}/feed", list_api.get_feed),
     web.post(f"{BRAND}/feed/acknowledgements", list_api.post_acknowledgement),
     # Senders, brands, the ledger.
     web.get("/v1/brands", sender_api.get_brands),

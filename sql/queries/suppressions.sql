@@ -26,11 +26,11 @@ join suppression as s on s.bucket = asked.bucket and s.brand_id = asked.brand_id
     and s.address_key = asked.address_key
 
 -- name: active_suppressions :many
--- Read what suppresses these addresses of one brand and bucket now, on one channel.
-select address_key, scope, topic, reason, said_at, deadline_at, event_id
-from suppression
-where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
-    and channel = :channel and active
+-- Read what suppresses these addresses of one brand now, on one channel.
+select s.address_key, s.scope, s.topic, s.reason, s.said_at, s.deadline_at, s.event_id
+from (values :each(bucket::smallint, address_key::bytea)) as asked (bucket, address_key)
+join suppression as s on s.bucket = asked.bucket and s.address_key = asked.address_key
+where s.brand_id = :brand_id and s.channel = :channel and s.active
 
 -- name: standing :maybe
 -- Read what suppresses one address in one scope, for one reason; nothing if that was lifted.

@@ -1,7 +1,10 @@
+import hmac
+
 import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
+from prefsvc import address
 from prefsvc import address as address_module
 from prefsvc.address import (
     BUCKET_COUNT,
@@ -9,6 +12,7 @@ from prefsvc.address import (
     Address,
     address_key,
     bucket_of,
+    canonical_of,
     kind_of,
     parse_channel,
     sha256_of,
@@ -91,6 +95,22 @@ def test_an_opt_in_and_an_opt_out_of_the_same_text_meet(channel, text):
 @given(EMAIL)
 def test_an_ordinary_address_is_hashed_as_mailing_tools_do(text):
     assert Address.for_opt_out("email", text.upper()).sha256 == sha256_of(text)
+
+
+PLAIN = st.from_regex(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,12}@([A-Za-z0-9-]{1,8}|xn--[a-z0-9-]{1,6})"
+    r"(\.([A-Za-z0-9-]{1,8}|xn--[A-Za-z0-9]{1,6})){0,3}",
+    fullmatch=True,
+)
+
+
+@given(st.one_of(PLAIN, SYNTAX, EMAIL))
+@example("a.b.@-x-.org")
+@example("..@xn--a")
+def test_the_short_way_for_ordinary_addresses_comes_to_the_same_as_the_long_one(text):
+    is_plain = address._PLAIN_EMAIL.fullmatch(text)
+    assume(is_plain)
+    assert address._email(address._cleaned(text)) == (canonical_of("email", text), text)
 
 
 def test_the_sha256_is_the_published_one():
@@ -356,6 +376,12 @@ def test_a_number_reads_the_same_by_text_and_on_whatsapp(text):
     assert shown[0] == shown[1]
     opted_in = [accepted(channel, text, opt_in=True) is None for channel in ("sms", "whatsapp")]
     assert opted_in[0] == opted_in[1]
+
+
+@given(st.binary(min_size=1, max_size=100), st.binary(min_size=32, max_size=32), CHANNEL)
+def test_the_address_key_is_an_hmac(pepper, sha256, channel):
+    message = kind_of(channel).encode() + b"\0" + sha256
+    assert address_key(pepper, channel, sha256) == hmac.digest(pepper, message, "sha256")[:16]
 
 
 def test_the_address_key_is_the_published_one():

@@ -2,7 +2,6 @@ import asyncio
 
 import pytest
 
-from prefsvc import senders
 from tests.support.endpoints import ENDPOINTS, add_endpoint, log_of, send
 from tests.support.lists import problem
 from tests.support.receiver import receiving
@@ -170,8 +169,7 @@ async def test_a_sender_cannot_silence_the_alarms_about_itself(client, keys, eve
 
 async def test_a_retired_sender_is_given_no_endpoint_and_none_back(client, keys, service):
     made = await add_endpoint(client, keys.operator, url=PUBLIC, sender="mailer")
-    async with service.database.transaction() as tx:
-        await senders.retire(tx, service.book.get("acme"), "mailer")
+    await service.retire_sender(service.book.get("acme"), "mailer")
     said = await refused(client, keys.operator, url=PUBLIC, events=["alarm"], sender="mailer")
     assert said == (409, "sender_retired")
     reply = await client.post(path(made, "enable"), headers=keys.operator)

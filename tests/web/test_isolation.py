@@ -115,10 +115,45 @@ async def test_what_a_person_wrote_is_for_operators(client, keys):
 async def test_a_revoked_key_is_refused_at_once(client, keys, service):
     assert (await client.get(f"{ACME}/feed", headers=keys.mailer)).status == 200
     api_key_id = keys.mailer["Authorization"].split("_")[1]
-    async with service.database.transaction() as tx:
-        await api_keys.revoke(tx, api_key_id)
+    await service.revoke_key(api_key_id)
     reply = await client.get(f"{ACME}/feed", headers=keys.mailer)
     assert await problem(reply) == (401, "invalid_api_key")
+
+
+async def revoked_elsewhere(service, keys):
+    """Revoke the mailer's key as another process does, of which this one is not told."""
+    async with service.database.transaction() as tx:
+        await api_keys.revoke(tx, keys.mailer["Authorization"].split("_")[1])
+
+
+async def test_a_key_that_another_process_revoked_is_refused_within_the_moment_it_is_believed(
+    client, keys, service, monkeypatch
+):
+    async def status():
+        return (await client.get(f"{ACME}/feed", headers=keys.mailer)).status
+
+    at = service.callers.clock()
+    monkeypatch.setattr(service.callers, "clock", lambda: at)
+    assert await status() == 200
+    await revoked_elsewhere(service, keys)
+    at += service.settings.api_key_trusted_seconds - 0.001
+    assert await status() == 200
+    at += 0.001
+    assert await status() == 401
+    at -= 1
+    assert await status() == 401
+
+
+async def test_a_key_that_works_is_looked_up_once_in_a_while(client, keys, service, monkeypatch):
+    at = service.callers.clock()
+    monkeypatch.setattr(service.callers, "clock", lambda: at)
+    await client.get(f"{ACME}/feed", headers=keys.mailer)
+    await revoked_elsewhere(service, keys)
+    presented = keys.mailer["Authorization"].removeprefix("Bearer ")
+    at += 60
+    assert service.callers.recent(presented).age_seconds == 60
+    await client.get(f"{ACME}/feed", headers=keys.mailer)
+    assert service.callers.recent(presented) is None
 
 
 async def test_a_key_with_another_secret_is_refused(client, keys):

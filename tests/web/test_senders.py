@@ -2,7 +2,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from prefsvc import errors, installation, senders
+from prefsvc import errors, installation
 from prefsvc.work.alarms import raise_alarms
 from tests.support.cast import ANN, ANNS_PHONE, BOB
 from tests.support.lists import ACME, Follower, problem, say_start, say_stop, snapshot
@@ -212,8 +212,7 @@ async def test_a_brands_senders_are_its_own(client, keys):
 
 
 async def retire(service, name="mailer"):
-    async with service.database.transaction() as tx:
-        await senders.retire(tx, service.book.get("acme"), name)
+    await service.retire_sender(service.book.get("acme"), name)
 
 
 async def test_for_a_retired_sender_nobody_waits_any_more(client, keys, service, clock):

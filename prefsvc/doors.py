@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TypeVar
 from uuid import UUID
 
@@ -164,18 +165,30 @@ class Service:
             return self.book.get(slug)
 
     async def caller(self, presented: str) -> Caller:
-        """Return whose key this is, from memory where it was looked up a moment ago."""
+        """Return whose key this is, from memory where it was looked up a moment ago.
+
+        While the database does not answer, one is believed that was looked up not long ago: so its
+        opt-outs can be kept.
+        """
         if known := self.callers.trusted(presented):
             return known
         asked_at = self.callers.clock()
         try:
-            async with self.database.look() as tx:
-                caller = await api_keys.identify(tx, presented)
+            caller = await self.in_time(partial(self._caller, presented))
         except InvalidApiKey:
             self.callers.drop(presented)
             raise
+        except AWAY:
+            seen = self.callers.recent(presented)
+            if seen and seen.age_seconds < self.settings.api_key_remembered_seconds:
+                return seen.caller
+            raise
         self.callers.note(presented, caller, asked_at=asked_at)
         return caller
+
+    async def _caller(self, presented: str) -> Caller:
+        async with self.database.look() as tx:
+            return await api_keys.identify(tx, presented)
 
     async def revoke_key(self, api_key_id: str) -> None:
         """Revoke a key: here at once, in other processes as soon as they ask again."""
@@ -233,9 +246,13 @@ class Service:
         try:
             return await self.in_time(lambda: self.commits.record(acts))
         except AWAY:
-            kept = [spooled.to_keep(act, received_at) for act in acts]
-            await self.spool.keep(OptedOut.of(kept, received_at), received_at)
-            return [spooled.recorded(act, received_at) for act in kept]
+            return await self.keep(acts, received_at)
+
+    async def keep(self, acts: Sequence[Act], received_at: datetime) -> list[Recorded]:
+        """Keep opt-outs in the spool, to be recorded once the database answers."""
+        kept = [spooled.to_keep(act, received_at) for act in acts]
+        await self.spool.keep(OptedOut.of(kept, received_at), received_at)
+        return [spooled.recorded(act, received_at) for act in kept]
 
     async def commit(self, acts: Sequence[Act]) -> list[Recorded]:
         """Record opt-outs in a transaction of their own, with the receipts that they have."""

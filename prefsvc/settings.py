@@ -144,6 +144,9 @@ class Settings(BaseSettings):
     api_key_trusted_seconds: Seconds = 1
     """How long an API key is believed without asking the database again: so soon every process
     refuses one that was revoked elsewhere."""
+    api_key_remembered_seconds: Seconds = 86400
+    """While the database does not answer: how long ago a key may have been looked up whose opt-outs
+    are kept in the spool. One that was revoked since can record opt-outs, and nothing else."""
     api_keys_remembered_max: Positive = 10_000
     """The most API keys that one process remembers; those that were used last."""
     check_addresses_max: Positive = 10_000

@@ -12,6 +12,7 @@ from prefsvc.address import Address, Channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.country import known_country
 from prefsvc.db import queries
+from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Tx
 from prefsvc.doors import count
 from prefsvc.errors import EvidenceMissing, UnknownOptOut
@@ -86,6 +87,7 @@ async def post_opt_out(request: web.Request) -> web.Response:
     body = await read_json(request, OptOutBody)
     acts = _opt_out_acts(entry, body)
     made: list[Recorded] = []
+    received_at = entry.service.now()
 
     async def act(tx: Tx) -> Outcome:
         recorded = await opt_outs.record(tx, entry.service.vault, acts)
@@ -93,10 +95,20 @@ async def post_opt_out(request: web.Request) -> web.Response:
         first, *others = [_document(entry.brand, one) for one in recorded]
         return 201 if recorded[0].is_new else 200, first | {"also": others}
 
-    response = await once(entry, request_of(request, entry, msgspec.to_builtins(body)), act)
+    asked = request_of(request, entry, msgspec.to_builtins(body))
+    try:
+        response = await entry.service.in_time(lambda: once(entry, asked, act))
+    except AWAY:
+        return _kept(entry.brand, await entry.service.keep(acts, received_at))
     if REPLAYED not in response.headers:
         count(acts, made)
     return response
+
+
+def _kept(brand: AppliedBrand, made: list[Recorded]) -> web.Response:
+    """Say that it is kept and will be recorded: whether it is new will show then."""
+    first, *others = [_document(brand, one) | {"is_new": None} for one in made]
+    return answer(first | {"also": others}, status=202)
 
 
 async def post_opt_in(request: web.Request) -> web.Response:

@@ -4,6 +4,8 @@ import asyncio
 import re
 from datetime import timedelta
 
+import pytest
+
 from prefsvc import short_links
 from prefsvc.address import Address
 from prefsvc.mailbox.taking import Arrived, Mail, take
@@ -216,6 +218,41 @@ async def test_an_opt_out_that_waits_too_long_is_kept_and_counts_once(  # noqa: 
     rows = await ledger()
     assert [row["canonical"] for row in rows] == [ANN]
     assert await waiting(service) == 0
+
+
+async def say(client, key, address=ANN, **headers):
+    body = {"channel": "email", "address": address, "evidence": {"call": 1}}
+    path = "/v1/brands/acme/opt-outs"
+    return await client.post(path, json=body, headers=key | headers)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Idempotency-Key": "one"}])
+async def test_an_opt_out_by_api_is_accepted_and_recorded_under_its_id(  # noqa: PLR0917 - fixtures
+    service, client, keys, tend, ledger, headers
+):
+    assert (await say(client, keys.mailer, BOB)).status == 201  # so that the key was seen
+    service.spool.note(is_away=True)
+    reply = await say(client, keys.mailer, **headers)
+    assert reply.status == 202
+    document = await reply.json()
+    assert document["is_new"] is None
+    assert document["deadline_at"]
+    await tend()
+    assert [str(row["event_id"]) for row in await ledger()][1:] == [document["opt_out_id"]]
+
+
+async def test_whose_key_was_never_seen_is_not_believed(client, keys, away):
+    reply = await say(client, keys.mailer)
+    assert reply.status == 503
+    assert await waiting(away) == 0
+
+
+async def test_a_key_seen_too_long_ago_is_not_believed(service, client, keys, monkeypatch):
+    assert (await say(client, keys.mailer, BOB)).status == 201
+    later = service.callers.clock() + service.settings.api_key_remembered_seconds + 1
+    monkeypatch.setattr(service.callers, "clock", lambda: later)
+    service.spool.note(is_away=True)
+    assert (await say(client, keys.mailer)).status == 503
 
 
 async def test_a_full_spool_says_so_and_claims_nothing(client, away, sealed):

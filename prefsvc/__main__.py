@@ -12,7 +12,8 @@ def main() -> int:
     if sys.argv[1:2] == ["mail"]:
         from prefsvc.cli import mail  # noqa: PLC0415 - the same, and it needs no settings
 
-        return mail.main(sys.argv[2:])
+        if not mail.ACTIONS.isdisjoint(sys.argv[2:3]):
+            return mail.main(sys.argv[2:])
     from prefsvc.cli.main import main as run  # noqa: PLC0415
 
     return run()

@@ -1,15 +1,17 @@
 """What alarms say to people: the sentence in every notice, and the mail around it.
 
-Pure. No alarm names an address: it is about a program that sends, not about a person.
+Pure. No alarm names an address: it is about a program that sends, or about a host or domain that
+mail comes from, and not about a person.
 """
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from shlex import quote
 from typing import Any, Final, Literal
 
 from prefsvc.standing import Step
 
-AlarmStep = Step | Literal["violation", "recovery"]
+AlarmStep = Step | Literal["violation", "recovery", "mail_flood"]
 """What an alarm is raised at."""
 
 ALARM_TYPES: Final[Mapping[AlarmStep, str]] = {
@@ -19,6 +21,7 @@ ALARM_TYPES: Final[Mapping[AlarmStep, str]] = {
     "overdue": "alarm.overdue",
     "violation": "alarm.violation",
     "recovery": "alarm.recovery",
+    "mail_flood": "alarm.mail_flood",
 }
 """The type that the notice of each step carries."""
 
@@ -37,6 +40,8 @@ _DETAILS: Final[Mapping[AlarmStep, str]] = {
     "that covers them: stop its mailings, find the cause, and resolve the case.",
     "recovery": "This sender has acknowledged what was late, and nothing that it owes is past its "
     "deadline. Nothing needs doing, except to resolve its case where one is open.",
+    "mail_flood": "Many removals by mail came from one origin, and nobody vouches for who wrote "
+    "them. All of them count. If they are forged, one command takes them back, and nothing else.",
 }
 
 _SUBJECTS: Final[Mapping[AlarmStep, str]] = {
@@ -46,6 +51,7 @@ _SUBJECTS: Final[Mapping[AlarmStep, str]] = {
     "overdue": "overdue",
     "violation": "sent after a deadline",
     "recovery": "has caught up",
+    "mail_flood": "a flood of removals by mail",
 }
 
 
@@ -71,7 +77,8 @@ _TEST_MAIL: Final = (
 
 
 def _alarm_mail(step: AlarmStep, data: Mapping[str, Any]) -> tuple[str, str]:
-    subject = f"[prefsvc] {data['brand']}: {data['sender']} {_SUBJECTS[step]}"
+    about = " ".join(filter(None, [data["sender"], _SUBJECTS[step]]))
+    subject = f"[prefsvc] {data['brand']}: {about}"
     facts = "\n".join(f"  {name + ':':<20} {value}" for name, value in _facts(data) if value)
     looks = "\n".join(f"  {look}" for look in _looks(data))
     return subject, f"{data['detail']}\n\n{facts}\n\nTo look closer:\n{looks}\n"
@@ -80,18 +87,25 @@ def _alarm_mail(step: AlarmStep, data: Mapping[str, Any]) -> tuple[str, str]:
 def _facts(data: Mapping[str, Any]) -> Sequence[tuple[str, str]]:
     return (
         ("Brand", data["brand"]),
-        ("Sender", f"{data['sender']} ({data['channel']})"),
+        ("Sender", data["sender"] and f"{data['sender']} ({data['channel']})"),
+        ("Origin", data.get("origin", "")),
+        ("Removals", str(data.get("mail_count", ""))),
+        ("Since", _moment(data.get("since"))),
         ("State", data.get("state", "").replace("_", " ")),
         ("Opt-outs owed", str(data.get("owed_count", ""))),
         ("First target", _moment(data.get("next_target_at"))),
         ("First deadline", _moment(data.get("next_deadline_at"))),
-        ("Acknowledged", _moment(data["acknowledged_at"]) or "never"),
+        ("Acknowledged", data["sender"] and (_moment(data["acknowledged_at"]) or "never")),
         ("Violations", str(data.get("violation_count", ""))),
         ("Case", data.get("case_id", "")),
     )
 
 
 def _looks(data: Mapping[str, Any]) -> Sequence[str]:
+    if data["sender"] is None:
+        origin = quote(data["origin"])  # somebody else has chosen it
+        selected = f"--brand {data['brand']} --since {data['since']} --origin {origin}"
+        return [f"prefsvc mail forged {selected} --dry-run", f"prefsvc alarms list {data['brand']}"]
     looks = [
         f"prefsvc senders list {data['brand']}",
         f"prefsvc alarms list {data['brand']} --sender {data['sender']}",

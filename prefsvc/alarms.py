@@ -5,6 +5,8 @@ was overdue and is so no longer; within it no step is raised twice. The alarm, i
 notices commit together, under a lock of what is known of the spell: any number of processes raise
 one alarm, and a crash raises all of it or none. A spell that follows a recovery because a milder
 step is still passed was told with it: while nothing else is raised in it, it ends in silence.
+
+A flood of removals by mail is about no sender (prefsvc/floods.py).
 """
 
 from collections.abc import Sequence

@@ -43,6 +43,7 @@ from prefsvc.group_commit import GroupCommit
 from prefsvc.installation import Installation
 from prefsvc.obligations import Obligations
 from prefsvc.opt_outs import Act, Recorded
+from prefsvc.origins import Origins
 from prefsvc.reviews import Answer, Doubt, Review, Said
 from prefsvc.settings import Settings
 from prefsvc.spool import spooled
@@ -109,6 +110,8 @@ class Service:
     spool: Spool = field(init=False)
     callers: Callers = field(init=False)
     checks: Checks = field(init=False)
+    origins: Origins = field(default_factory=Origins)
+    """Where mail that nobody vouches for came from, for the loop that looks for floods."""
     snapshots: asyncio.Semaphore = field(init=False)
     mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)

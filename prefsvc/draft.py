@@ -22,6 +22,7 @@ from prefsvc.suppression import (
     Scope,
     State,
     decide,
+    is_unproven,
     may_lift,
     parse_effect,
     parse_reason,
@@ -59,6 +60,7 @@ async def read(tx: Tx, acts: Sequence[Act]) -> Draft:
             row.said_at,
             row.deadline_at,
             row.event_id,
+            row.unproven,
         )
         place, channel = (row.bucket, row.brand_id), parse_channel(row.channel)
         draft.states[place, row.address_key, channel, state.scope, state.reason] = state
@@ -175,6 +177,7 @@ def _said(tx: Tx, kind: ActKind, act: Act, moments: honour.Moments, due: Due | N
         said_at=min(moments.sent_at or moments.received_at, moments.received_at),
         deadline_at=due.deadline_at if due else None,
         event_id=act.event_id or ledger.new_event_id(tx.now, act.recipient.bucket),
+        unproven=is_unproven(act.source),
     )
 
 

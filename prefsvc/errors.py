@@ -443,6 +443,12 @@ class InvalidEndpoint(Refusal):
     code = "invalid_endpoint"
 
 
+class InvalidTimeSpan(Refusal):
+    """This is no time that has passed; its beginning comes before its end, and both have come."""
+
+    code = "invalid_time_span"
+
+
 class InvalidTarget(Refusal):
     """Notices cannot go there; give an https URL whose name the DNS knows, or a mail address."""
 

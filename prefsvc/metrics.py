@@ -17,6 +17,12 @@ MAILS = Counter(
     "Mails taken, by outcome: opt_out, complaint, undeliverable, ask, ignored, or fault.",
     ["outcome"],
 )
+MAILS_AUTHENTICATED = Counter(
+    "prefsvc_mails_authenticated_total",
+    "Mails that ask or report something, by whether somebody vouches for their author: "
+    "authenticated, unauthenticated, or unknown (DNS was away, or your server stamped nothing).",
+    ["outcome"],
+)
 MAIL_EVENTS = Counter(
     "prefsvc_mail_events_total",
     "Events that mail providers told, by provider and kind: unsubscribe, complaint, bounce_hard, "
@@ -96,7 +102,14 @@ OLDEST_REVIEW = Gauge(
     "How long a brand's oldest doubtful reply has waited for a decision; absent where none does.",
     ["brand"],
 )
-ALARMS = Counter("prefsvc_alarms_total", "Alarms raised about senders' clocks, by step.", ["step"])
+ALARMS = Counter(
+    "prefsvc_alarms_total", "Alarms raised, by step of a sender's clock, or mail_flood.", ["step"]
+)
+MAIL_FLOODS = Gauge(
+    "prefsvc_mail_floods",
+    "Origins from which removals by mail that nobody vouches for come in a flood, by brand.",
+    ["brand"],
+)
 LOOP_ROUND = Gauge(
     "prefsvc_loop_round_timestamp_seconds",
     "When each background loop last finished a round here.",

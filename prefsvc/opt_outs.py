@@ -153,4 +153,5 @@ def _set_state(slot: Slot, state: State, position: int) -> queries.SetStatesIn:
         deadline_at=state.deadline_at,
         event_id=state.event_id,
         position=position,
+        unproven=state.unproven,
     )

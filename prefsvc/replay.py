@@ -9,6 +9,7 @@ from prefsvc.suppression import (
     Scope,
     State,
     decide,
+    is_unproven,
     may_lift,
     parse_act,
     parse_reason,
@@ -37,7 +38,15 @@ def replay(followed: Followed, row: LedgerRow) -> None:
     _, _, scope, reason = slot
     kind = parse_act(row.act)
     said_at = min(row.sent_at or row.received_at, row.received_at)
-    said = State(scope, reason, kind == "opt_out", said_at, row.deadline_at, row.event_id)
+    said = State(
+        scope,
+        reason,
+        kind == "opt_out",
+        said_at,
+        row.deadline_at,
+        row.event_id,
+        is_unproven(row.source),
+    )
     standing = followed[slot].state if slot in followed else None
     _, state = decide(kind, standing, said, may_lift=may_lift(row.source, reason))
     if state is not None and state is not standing:

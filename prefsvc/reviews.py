@@ -24,7 +24,7 @@ from prefsvc.ledger import bucket_of_event
 from prefsvc.ledger_row import canonical_json
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.recipients import Recipient, store_addresses
-from prefsvc.suppression import Scope
+from prefsvc.suppression import UNPROVEN_SOURCES, Scope, is_unproven
 from prefsvc.vault import Vault
 
 Choice = Literal["stop", "dismiss"]
@@ -52,6 +52,8 @@ class Doubt:
     evidence: Evidence
     scope: Scope = _OF_A_CHANNEL
     received_at: datetime | None = None
+    is_hearsay: bool = False
+    """Whether somebody else says so of them: then nothing is suppressed before it is decided."""
 
     @property
     def review_id(self) -> UUID:
@@ -139,7 +141,9 @@ async def open_review(tx: Tx, vault: Vault, doubt: Doubt) -> Said | None:
 
 
 def _suppresses(doubt: Doubt) -> bool:
-    return doubt.brand.brand.doubtful(doubt.recipient.country) == "suppress"
+    return (
+        not doubt.is_hearsay and doubt.brand.brand.doubtful(doubt.recipient.country) == "suppress"
+    )
 
 
 async def _suppress(tx: Tx, vault: Vault, doubt: Doubt) -> Said:
@@ -159,10 +163,19 @@ def _act(
         brand,
         recipient,
         scope,
-        "mail_reply" if recipient.channel == "email" else "sms_reply",
+        _source(recipient, evidence),
         evidence | {"intent": "ask", "inferred": True, "review_id": str(review_id)},
         idempotency_key=f"review:{review_id}",
     )
+
+
+def _source(recipient: Recipient, evidence: Evidence) -> str:
+    """Return the source of a stop; one by mail is proven by who wrote it, or by who decided so."""
+    if recipient.channel != "email":
+        return "sms_reply"
+    decided_by = evidence.get("decided", {}).get("by", OURSELVES)
+    is_proven = evidence.get("authenticated") or decided_by != OURSELVES
+    return "mail_reply" if is_proven else UNPROVEN_SOURCES["mail_reply"]
 
 
 async def _record(tx: Tx, vault: Vault, act: Act) -> Said:
@@ -194,14 +207,13 @@ async def decide(
         return review, None
     if review.state != "open":
         raise ReviewDecided
-    is_found = answer.choice == "stop" and review.opt_out_id is None
-    said = await _confirm(tx, vault, brand, review, answer) if is_found else None
+    said = await _confirm(tx, vault, brand, review, answer) if answer.choice == "stop" else None
     await queries.decide_review(
         tx.conn,
         bucket=review.recipient.bucket,
         review_id=review_id,
         state=_STATE_AFTER[answer.choice],
-        opt_out_id=said.recorded.event_id if said else review.opt_out_id,
+        opt_out_id=review.opt_out_id or (said.recorded.event_id if said else None),
         now=tx.now,
         decided_by=answer.by,
         note=answer.note,
@@ -211,9 +223,15 @@ async def decide(
 
 async def _confirm(
     tx: Tx, vault: Vault, brand: AppliedBrand, review: Review, answer: Answer
-) -> Said:
+) -> Said | None:
+    """Record the stop; where it suppressed first, that somebody says it was one."""
     evidence = review.evidence | review.reading | {"decided": asdict(answer)}
     act = _act(brand, review.recipient, review.review_id, review.stops, evidence)
+    if review.opt_out_id is not None:
+        # What is found to be forged is taken back, but not what somebody has looked at (E-34).
+        if review.evidence.get("authenticated") is not False or is_unproven(act.source):
+            return None
+        act = replace(act, idempotency_key=f"{act.idempotency_key}:decided")
     # The deadline runs from the person's words, not from our decision.
     return await _record(tx, vault, replace(act, received_at=review.asked_at))
 

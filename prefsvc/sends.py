@@ -25,6 +25,7 @@ from prefsvc.suppression import (
     Question,
     Scope,
     State,
+    is_unproven,
     may_lift,
     parse_act,
     parse_reason,
@@ -198,6 +199,7 @@ def _said(row: queries.HistoriesRow) -> Said:
         said_at=min(row.sent_at or row.received_at, row.received_at),
         deadline_at=row.deadline_at,
         event_id=row.event_id,
+        unproven=is_unproven(row.source),
     )
     can_lift = may_lift(row.source, state.reason)
     return Said(state, can_lift, row.position, row.received_at)

@@ -2,7 +2,7 @@
 
 import os
 from datetime import timedelta
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
 
@@ -12,6 +12,8 @@ from yarl import URL
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+_PORT_OF_DNS: Final = 53
+_PORT_MAX: Final = 65535
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -21,6 +23,14 @@ def default_data_dir() -> Path:
         return Path("/var/lib/prefsvc")
     home = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(home) / "prefsvc"
+
+
+def place_of(server: str) -> tuple[str, int]:
+    """Return the address and the port of a name server."""
+    host, colon, port = server.rpartition(":")
+    if colon and (server.startswith("[") or ":" not in host) and port.isdecimal():
+        return host.strip("[]"), int(port)
+    return server.strip("[]"), _PORT_OF_DNS
 
 
 class Settings(BaseSettings):
@@ -80,6 +90,35 @@ class Settings(BaseSettings):
     """The longest that one command may take to arrive, or one whole mail."""
     mails_read_at_once_max: Positive = 2
     """The most mails that are read at once; others wait."""
+    mail_authentication: Literal["off", "header", "check"] = "off"
+    """Who finds out whether a mail is from whom it says (DKIM, SPF, DMARC): nobody; your mail
+    server, whose Authentication-Results are read (`mail_trusted_hosts`); or prefsvc, which asks
+    DNS."""
+    mail_trusted_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Your own mail servers, separated by commas: their names as they write them in Received (by)
+    and Authentication-Results, and the networks in which they hand mail to each other, if those are
+    public."""
+    mail_peers: Literal["own", "strangers"] = "own"
+    """Who hands over by SMTP: mail servers of your own, or, where the MX record points here,
+    strangers', so that SPF is checked by their address and a flood known by it."""
+    mail_complaint_domains: Annotated[tuple[str, ...], NoDecode] = ("arf.mail.yahoo.com",)
+    """Domains whose DKIM signature proves a complaint (a feedback loop's report), separated by
+    commas. One without it, and without a token of ours, is asked about."""
+    dns_servers: Annotated[tuple[str, ...], NoDecode] = ()
+    """The servers that DNS is asked at, as addresses or address:port, separated by commas; by
+    default those of the system."""
+    mail_dns_timeout_seconds: Annotated[float, Field(gt=0, le=10)] = 3
+    """How long DNS may be asked for one mail; what is not known then stays unknown."""
+    mail_dns_lookups_max: Positive = 60
+    """The most questions to DNS for one mail."""
+    mail_flood_size: Positive = 500
+    """So many removals by mail from one origin that nobody vouches for are a flood: an alarm."""
+    mail_flood_minutes: Positive = 60
+    """Within so many minutes."""
+    mail_flood_seconds: Seconds = 5
+    """How often floods are looked for."""
+    forged_at_once_max: Positive = 10_000
+    """The most forged requests that one call looks at to take them back."""
 
     # Secrets that may also come from the environment (base64; otherwise from secrets_dir).
     pepper: SecretStr | None = None
@@ -328,6 +367,9 @@ class Settings(BaseSettings):
         "mail_event_secrets",
         "delivery_schedule_seconds",
         "outward_networks_allowed",
+        "mail_trusted_hosts",
+        "mail_complaint_domains",
+        "dns_servers",
         mode="before",
     )
     @classmethod
@@ -352,6 +394,27 @@ class Settings(BaseSettings):
         if url.scheme == "https" or (url.scheme == "http" and url.host in _THIS_MACHINE):
             return value
         raise ValueError("must begin with https://; http:// only on this machine")
+
+    @field_validator("dns_servers")
+    @classmethod
+    def _are_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for one in value:
+            host, port = place_of(one)
+            try:
+                ip_address(host)
+            except ValueError:
+                raise ValueError(
+                    "name servers are addresses, as in 192.0.2.1 or [2001:db8::1]:53"
+                ) from None
+            if not 0 < port <= _PORT_MAX:
+                raise ValueError("a port is between 1 and 65535")
+        return value
+
+    @model_validator(mode="after")
+    def _knows_whom_it_trusts(self) -> Self:
+        if self.mail_authentication == "header" and not self.mail_trusted_hosts:
+            raise ValueError("mail_authentication=header needs mail_trusted_hosts")
+        return self
 
     @model_validator(mode="after")
     def _remembers_as_long_as_it_believes(self) -> Self:
@@ -386,6 +449,11 @@ class Settings(BaseSettings):
     def mail_event_age(self) -> timedelta:
         """Return for how long the signature of a mail provider is believed."""
         return timedelta(hours=self.mail_event_age_hours_max)
+
+    @property
+    def mail_flood_window(self) -> timedelta:
+        """Return within which time removals are counted together."""
+        return timedelta(minutes=self.mail_flood_minutes)
 
     @property
     def review_age(self) -> timedelta:

@@ -8,7 +8,7 @@ tie. That makes the outcome the same however acts are repeated or reordered on t
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
 
@@ -58,6 +58,20 @@ UNORDERED_START = "sms_reply_unordered"
 """A START by text that may have been sent before the STOP that it arrived after (RULES S-20): it
 lifts nothing."""
 
+UNPROVEN_SOURCES: dict[str, str] = {
+    "mail_reply": "mail_reply_unproven",
+    "complaint": "complaint_unproven",
+    "bounce": "bounce_unproven",
+}
+"""What an opt-out's source is called where anybody could have written the mail (RULES E-34)."""
+
+FORGED_MAIL = "forged_mail"
+"""An opt-in that is the finding that a mail was forged, so that the person never said it. It lifts
+what stands by such mail alone; whatever anybody else put there, or said again, stays."""
+
+_UNPROVEN = frozenset({*UNPROVEN_SOURCES.values(), FORGED_MAIL})
+_NOBODYS_WORD = datetime(1970, 1, 1, tzinfo=UTC)
+
 OPT_OUT_SOURCES = frozenset(
     {
         "api", "bounce", "complaint", "fax", "import", "in_store", "letter", "link", "mail_reply",
@@ -79,7 +93,12 @@ def may_lift(source: str, reason: Reason) -> bool:
     """
     if reason == "reassigned":
         return source in OPT_IN_SOURCES - {"import", "provider_event", "undo"}
-    return source in LIFTING_SOURCES
+    return source in LIFTING_SOURCES or (source == FORGED_MAIL and reason != "alias")
+
+
+def is_unproven(source: str) -> bool:
+    """Say whether an opt-out is a claim by mail, and whether an opt-in takes back only such."""
+    return source in _UNPROVEN
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -162,7 +181,7 @@ class State:
     """How one address stands in one scope for one reason.
 
     `said_at` is the moment of the latest word on it; the deadline and `event_id` are those of the
-    act that decided it.
+    act that decided it. `unproven` is that only mail which anybody could have written has said so.
     """
 
     scope: Scope
@@ -171,6 +190,7 @@ class State:
     said_at: datetime
     deadline_at: datetime | None
     event_id: UUID
+    unproven: bool = False
 
     @property
     def slot(self) -> tuple[Scope, Reason]:
@@ -202,10 +222,12 @@ def _opt_out(standing: State | None, said: State) -> tuple[Effect, State]:
 
 
 def _said_again(standing: State, said: State) -> tuple[Effect, State]:
+    said_at = max(said.said_at, standing.said_at)
+    unproven = standing.unproven and said.unproven
     if _is_due_earlier(said, standing):
-        return "added", replace(said, said_at=max(said.said_at, standing.said_at))
-    if said.said_at - standing.said_at >= SAME_WORD:
-        return "none", replace(standing, said_at=said.said_at)
+        return "added", replace(said, said_at=said_at, unproven=unproven)
+    if said.said_at - standing.said_at >= SAME_WORD or unproven != standing.unproven:
+        return "none", replace(standing, said_at=said_at, unproven=unproven)
     return "none", standing
 
 
@@ -217,6 +239,8 @@ def _is_due_earlier(said: State, standing: State) -> bool:
 
 
 def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Effect, State | None]:
+    if said.unproven:
+        return _found_forged(standing, said, may_lift=may_lift)
     # One that may not lift an opt-out does not hold off a late one either (RULES P-08).
     if not may_lift or (standing and said.said_at <= standing.said_at):
         return "none", standing
@@ -224,6 +248,15 @@ def _opt_in(standing: State | None, said: State, *, may_lift: bool) -> tuple[Eff
         # Remembered, so that an older opt-out arriving late does not undo it.
         return "none", said
     return ("lifted" if standing.active else "none"), said
+
+
+def _found_forged(
+    standing: State | None, said: State, *, may_lift: bool
+) -> tuple[Effect, State | None]:
+    if not (may_lift and standing and standing.active and standing.unproven):
+        return "none", standing
+    # Nobody has said anything: what a person said before, and comes late, must still count.
+    return "lifted", replace(said, said_at=_NOBODYS_WORD, unproven=False)
 
 
 def obstacle(states: Iterable[State], question: Question) -> State | None:

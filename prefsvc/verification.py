@@ -260,7 +260,9 @@ def _is_expected(row: queries.StatePageRow, expected: Followed) -> bool:
     if slot is None:
         return False
     _, _, scope, reason = slot
-    stored = State(scope, reason, row.active, row.said_at, row.deadline_at, row.event_id)
+    stored = State(
+        scope, reason, row.active, row.said_at, row.deadline_at, row.event_id, row.unproven
+    )
     return expected.pop(slot, None) == Consequence(stored, row.position)
 
 

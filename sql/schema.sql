@@ -31,6 +31,8 @@
 --     delivery
 --     delivery_attempt
 --     endpoint
+--     mail_flood
+--     mail_origin
 --     sender_watch
 --     twilio_account
 --     twilio_consent
@@ -86,12 +88,11 @@ CREATE TABLE prefsvc.address (
 CREATE TABLE prefsvc.alarm (
     alarm_id uuid NOT NULL,
     brand_id integer NOT NULL,
-    sender_id uuid NOT NULL,
+    sender_id uuid,
     spell_id uuid NOT NULL,
     step text NOT NULL,
     raised_at timestamp with time zone NOT NULL,
-    details jsonb NOT NULL,
-    CONSTRAINT alarm_step_is_known CHECK ((step = ANY (ARRAY['half'::text, 'four_fifths'::text, 'target'::text, 'overdue'::text, 'violation'::text, 'recovery'::text])))
+    details jsonb NOT NULL
 );
 
 CREATE TABLE prefsvc.api_key (
@@ -267,6 +268,20 @@ CREATE TABLE prefsvc.ledger_checkpoint (
     signature bytea NOT NULL
 );
 
+CREATE TABLE prefsvc.mail_flood (
+    brand_id integer NOT NULL,
+    origin text NOT NULL,
+    spell_id uuid NOT NULL,
+    began_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE prefsvc.mail_origin (
+    brand_id integer NOT NULL,
+    origin text NOT NULL,
+    minute timestamp with time zone NOT NULL,
+    mail_count integer NOT NULL
+);
+
 CREATE TABLE prefsvc.mailing (
     sender_id uuid NOT NULL,
     name text NOT NULL,
@@ -415,6 +430,7 @@ CREATE TABLE prefsvc.suppression (
     deadline_at timestamp with time zone,
     event_id uuid NOT NULL,
     "position" bigint NOT NULL,
+    unproven boolean DEFAULT false NOT NULL,
     CONSTRAINT suppression_has_a_deadline CHECK (((NOT active) OR (deadline_at IS NOT NULL)))
 );
 
@@ -485,11 +501,17 @@ ALTER TABLE ONLY prefsvc.acknowledgement
 ALTER TABLE ONLY prefsvc.address
     ADD CONSTRAINT address_pkey PRIMARY KEY (bucket, address_key);
 
+ALTER TABLE prefsvc.alarm
+    ADD CONSTRAINT alarm_is_about_a_sender CHECK (((sender_id IS NULL) = (step = 'mail_flood'::text))) NOT VALID;
+
 ALTER TABLE ONLY prefsvc.alarm
     ADD CONSTRAINT alarm_is_raised_once UNIQUE (sender_id, spell_id, step);
 
 ALTER TABLE ONLY prefsvc.alarm
     ADD CONSTRAINT alarm_pkey PRIMARY KEY (alarm_id);
+
+ALTER TABLE prefsvc.alarm
+    ADD CONSTRAINT alarm_step_is_known CHECK ((step = ANY (ARRAY['half'::text, 'four_fifths'::text, 'target'::text, 'overdue'::text, 'violation'::text, 'recovery'::text, 'mail_flood'::text]))) NOT VALID;
 
 ALTER TABLE ONLY prefsvc.api_key
     ADD CONSTRAINT api_key_pkey PRIMARY KEY (api_key_id);
@@ -538,6 +560,12 @@ ALTER TABLE ONLY prefsvc.installation
 
 ALTER TABLE ONLY prefsvc.ledger_checkpoint
     ADD CONSTRAINT ledger_checkpoint_pkey PRIMARY KEY (bucket, brand_id, "position");
+
+ALTER TABLE ONLY prefsvc.mail_flood
+    ADD CONSTRAINT mail_flood_pkey PRIMARY KEY (brand_id, origin);
+
+ALTER TABLE ONLY prefsvc.mail_origin
+    ADD CONSTRAINT mail_origin_pkey PRIMARY KEY (brand_id, origin, minute);
 
 ALTER TABLE ONLY prefsvc.mailing
     ADD CONSTRAINT mailing_pkey PRIMARY KEY (sender_id, name);

@@ -38,4 +38,5 @@ def _list(settings: Settings, given: Namespace) -> int:
 def _line(alarm: Alarm) -> str:
     told = alarm.details
     case = f"  case {told['case_id']}" if "case_id" in told else ""
-    return f"{alarm.raised_at:%Y-%m-%d %H:%M} UTC  {told['sender']}  {told['step']}{case}"
+    about = told["sender"] or f"{told['origin']} ({told['mail_count']} mails)"
+    return f"{alarm.raised_at:%Y-%m-%d %H:%M} UTC  {about}  {told['step']}{case}"

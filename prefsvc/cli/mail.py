@@ -1,4 +1,4 @@
-"""`prefsvc mail`: what raw mails say, and whether one click works; no database is needed."""
+"""`prefsvc mail`: what raw mails say, and whether one click works; no database is needed for it."""
 
 import argparse
 import json
@@ -15,7 +15,10 @@ if TYPE_CHECKING:  # the rest of the command line takes a second to start; this 
     from prefsvc.cli.context import Commands
     from prefsvc.settings import Settings
 
-_HELP = "say what raw mails ask for or report, and whether one click works"
+ACTIONS = frozenset({"read", "lint", "selftest"})
+"""Those that need neither settings nor a database."""
+
+_HELP = "say what raw mails ask for or report, whether one click works, and which were forged"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -28,12 +31,16 @@ def main(arguments: Sequence[str]) -> int:
 
 def add_to(commands: "Commands") -> None:
     """Add the commands."""
+    from prefsvc.cli import mail_forged  # noqa: PLC0415 - it needs the database
+
     parser = commands.add_parser("mail", help=_HELP)
-    _add_actions(parser)
     parser.set_defaults(run=_run)
+    mail_forged.add_to(_add_actions(parser))
 
 
-def _add_actions(parser: argparse.ArgumentParser) -> None:
+def _add_actions(
+    parser: argparse.ArgumentParser,
+) -> "argparse._SubParsersAction[argparse.ArgumentParser]":
     actions = parser.add_subparsers(metavar="ACTION", required=True)
     reading = actions.add_parser("read", help="print a line of JSON for each message")
     reading.add_argument("file", nargs="+", help="a raw message (RFC 5322); - is standard input")
@@ -48,6 +55,7 @@ def _add_actions(parser: argparse.ArgumentParser) -> None:
     )
     reading.set_defaults(act=_print)
     mail_checks.add_to(actions)
+    return actions
 
 
 def _run(_settings: "Settings", given: argparse.Namespace) -> int:

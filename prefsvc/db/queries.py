@@ -2078,6 +2078,208 @@ async def sealed_suppressions(
     ]
 
 
+_COUNT_ORIGINS = Batch(
+    """\
+insert into mail_origin (brand_id, origin, minute, mail_count)
+values """,
+    """\
+
+on conflict (brand_id, origin, minute)
+do update set mail_count = mail_origin.mail_count + excluded.mail_count""",
+    0,
+    ("int", "text", "timestamptz", "int"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class CountOriginsIn:
+    """A row for count_origins."""
+
+    brand_id: int
+    origin: str
+    minute: datetime
+    mail_count: int
+
+
+async def count_origins(conn: Connection, rows: Sequence[CountOriginsIn]) -> None:
+    """Add what one process has counted to what all have."""
+    for chunk in _COUNT_ORIGINS.cut(rows):
+        values = [
+            value
+            for row in chunk
+            for value in (row.brand_id, row.origin, row.minute, row.mail_count)
+        ]
+        await conn.execute(_COUNT_ORIGINS.text(len(chunk)), *values)
+
+
+_FORGET_ORIGINS = """\
+delete from mail_origin
+where minute < $1"""
+
+
+async def forget_origins(conn: Connection, *, before: datetime) -> None:
+    """Forget what came before the time in which floods are looked for."""
+    await conn.execute(_FORGET_ORIGINS, before)
+
+
+_BUSY_ORIGINS = """\
+select coalesce(o.brand_id, f.brand_id) as brand_id, coalesce(o.origin, f.origin) as origin,
+    coalesce(o.mail_count, 0) as mail_count, f.spell_id as "spell_id?"
+from (
+    select brand_id, origin, sum(mail_count)::int as mail_count
+    from mail_origin
+    where minute >= $1
+    group by brand_id, origin
+    having sum(mail_count) >= $2
+) as o
+full join mail_flood as f on f.brand_id = o.brand_id and f.origin = o.origin
+order by 1, 2"""
+
+
+@dataclass(frozen=True, slots=True)
+class BusyOriginsRow:
+    """A row of busy_origins."""
+
+    brand_id: int
+    origin: str
+    mail_count: int
+    spell_id: UUID | None
+
+
+async def busy_origins(conn: Connection, *, since: datetime, at_least: int) -> list[BusyOriginsRow]:
+    """Read from where so many removals have come since, and what is told of already."""
+    return [BusyOriginsRow(*row) for row in await conn.fetch(_BUSY_ORIGINS, since, at_least)]
+
+
+_BEGIN_FLOOD = """\
+insert into mail_flood (brand_id, origin, spell_id, began_at)
+values ($1, $2, $3, $4)
+on conflict (brand_id, origin) do nothing
+returning spell_id"""
+
+
+@dataclass(frozen=True, slots=True)
+class BeginFloodRow:
+    """A row of begin_flood."""
+
+    spell_id: UUID
+
+
+async def begin_flood(
+    conn: Connection, *, brand_id: int, origin: str, spell_id: UUID, began_at: datetime
+) -> BeginFloodRow | None:
+    """Begin a flood; nothing where another process has begun it."""
+    row = await conn.fetchrow(_BEGIN_FLOOD, brand_id, origin, spell_id, began_at)
+    return BeginFloodRow(*row) if row else None
+
+
+_END_FLOOD = """\
+delete from mail_flood
+where brand_id = $1 and origin = $2 and spell_id = $3"""
+
+
+async def end_flood(conn: Connection, *, brand_id: int, origin: str, spell_id: UUID) -> None:
+    """End a flood."""
+    await conn.execute(_END_FLOOD, brand_id, origin, spell_id)
+
+
+_RAISE_FLOOD = """\
+insert into alarm (alarm_id, brand_id, sender_id, spell_id, step, raised_at, details)
+values ($1, $2, null, $3, 'mail_flood', $4, $5)"""
+
+
+async def raise_flood(
+    conn: Connection,
+    *,
+    alarm_id: UUID,
+    brand_id: int,
+    spell_id: UUID,
+    raised_at: datetime,
+    details: Json,
+) -> None:
+    """Raise the alarm of a flood, which is about no sender."""
+    await conn.execute(_RAISE_FLOOD, alarm_id, brand_id, spell_id, raised_at, details)
+
+
+_CLAIMED_OPT_OUTS = """\
+select e.event_id, e.address_key, e.channel, e.scope, e.topic, e.reason, p.content as "evidence?"
+from preference_event as e
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+where e.bucket = $1 and e.brand_id = $2 and e.event_id > $3
+    and e.event_id < $4 and e.act = 'opt_out' and e.source = any($5::text[])
+order by e.event_id
+limit $6"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimedOptOutsRow:
+    """A row of claimed_opt_outs."""
+
+    event_id: UUID
+    address_key: bytes
+    channel: str
+    scope: str
+    topic: str
+    reason: str
+    evidence: Json | None
+
+
+async def claimed_opt_outs(
+    conn: Connection,
+    *,
+    bucket: int,
+    brand_id: int,
+    after: UUID,
+    until: UUID,
+    sources: list[str],
+    size: int,
+) -> list[ClaimedOptOutsRow]:
+    """Read opt-outs of one brand and bucket that mail which nobody vouches for has put, in their order.
+
+    An event's id begins with its moment, so a time is two ids, and the index finds these rows.
+    """
+    return [
+        ClaimedOptOutsRow(*row)
+        for row in await conn.fetch(
+            _CLAIMED_OPT_OUTS, bucket, brand_id, after, until, sources, size
+        )
+    ]
+
+
+_CLAIMS_ABOUT = """\
+select e.event_id, e.address_key, e.channel, e.scope, e.topic, e.reason, e.effect,
+    p.content as "evidence?"
+from preference_event as e
+left join evidence as p on p.bucket = e.bucket and p.event_id = e.event_id
+where e.bucket = $1 and e.brand_id = $2 and e.address_key = any($3::bytea[])
+    and (e.source = any($4::text[]) or e.effect = 'lifted')
+order by e.position"""
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimsAboutRow:
+    """A row of claims_about."""
+
+    event_id: UUID
+    address_key: bytes
+    channel: str
+    scope: str
+    topic: str
+    reason: str
+    effect: str
+    evidence: Json | None
+
+
+async def claims_about(
+    conn: Connection, *, bucket: int, brand_id: int, address_keys: list[bytes], sources: list[str]
+) -> list[ClaimsAboutRow]:
+    """Read what such mail has said about these addresses, and what was lifted, in the ledger's order."""
+    return [
+        ClaimsAboutRow(*row)
+        for row in await conn.fetch(_CLAIMS_ABOUT, bucket, brand_id, address_keys, sources)
+    ]
+
+
 _ADD_HANDOVER = """\
 insert into handover (sender_id, feed_epoch, minute, handed_at, positions)
 values ($1, $2, date_trunc('minute', $3::timestamptz), $3, $4)
@@ -4401,7 +4603,7 @@ async def ensure_addresses(conn: Connection, rows: Sequence[EnsureAddressesIn]) 
 
 _STATES = """\
 select address_key, channel, scope, topic, reason, active, said_at,
-    deadline_at as "deadline_at?", event_id
+    deadline_at as "deadline_at?", event_id, unproven
 from suppression
 where bucket = $1 and brand_id = $2 and address_key = any($3::bytea[])"""
 
@@ -4419,6 +4621,7 @@ class StatesRow:
     said_at: datetime
     deadline_at: datetime | None
     event_id: UUID
+    unproven: bool
 
 
 async def states(
@@ -4431,7 +4634,7 @@ async def states(
 _STATES_OF = Batch(
     """\
 select s.bucket, s.brand_id, s.address_key, s.channel, s.scope, s.topic, s.reason, s.active,
-    s.said_at, s.deadline_at as "deadline_at?", s.event_id
+    s.said_at, s.deadline_at as "deadline_at?", s.event_id, s.unproven
 from (values """,
     """\
 )
@@ -4467,6 +4670,7 @@ class StatesOfRow:
     said_at: datetime
     deadline_at: datetime | None
     event_id: UUID
+    unproven: bool
 
 
 async def states_of(conn: Connection, rows: Sequence[StatesOfIn]) -> list[StatesOfRow]:
@@ -4567,7 +4771,7 @@ _SET_STATES = Batch(
     """\
 insert into suppression (
     bucket, brand_id, address_key, channel, scope, topic, reason, active, said_at, deadline_at,
-    event_id, position
+    event_id, position, unproven
 )
 values """,
     """\
@@ -4577,7 +4781,8 @@ on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do up
     said_at = excluded.said_at,
     deadline_at = excluded.deadline_at,
     event_id = excluded.event_id,
-    position = excluded.position""",
+    position = excluded.position,
+    unproven = excluded.unproven""",
     0,
     (
         "smallint",
@@ -4592,6 +4797,7 @@ on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do up
         "timestamptz",
         "uuid",
         "bigint",
+        "boolean",
     ),
 )
 
@@ -4612,6 +4818,7 @@ class SetStatesIn:
     deadline_at: datetime | None
     event_id: UUID
     position: int
+    unproven: bool
 
 
 async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
@@ -4633,6 +4840,7 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
                 row.deadline_at,
                 row.event_id,
                 row.position,
+                row.unproven,
             )
         ]
         await conn.execute(_SET_STATES.text(len(chunk)), *values)
@@ -4640,7 +4848,7 @@ async def set_states(conn: Connection, rows: Sequence[SetStatesIn]) -> None:
 
 _STATE_PAGE = """\
 select address_key, channel, scope, topic, reason, active, said_at, deadline_at as "deadline_at?",
-    event_id, position
+    event_id, position, unproven
 from suppression
 where bucket = $1 and brand_id = $2
     and (address_key, channel, scope, topic, reason)
@@ -4663,6 +4871,7 @@ class StatePageRow:
     deadline_at: datetime | None
     event_id: UUID
     position: int
+    unproven: bool
 
 
 async def state_page(

@@ -22,6 +22,7 @@ from prefsvc import metrics
 from prefsvc.doors import Service
 from prefsvc.errors import AddressInUse, SecretUnreadable
 from prefsvc.mail.mail import Mail
+from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.content import Content
 from prefsvc.mailbox.limits import Limits
 from prefsvc.mailbox.taking import Arrived, is_ours, take
@@ -86,7 +87,7 @@ class Door:
         return "250 2.1.5 Ok"
 
     async def handle_DATA(  # noqa: N802 - aiosmtpd's names
-        self, _: SMTP, session: Session, envelope: Envelope
+        self, server: SMTP, session: Session, envelope: Envelope
     ) -> str:
         """Take the mail for each of its recipients; all of it is durable when 250 is said."""
         host = session.peer[0] if session.peer else ""
@@ -94,10 +95,14 @@ class Door:
             return TOO_FAST
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         reverse_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd has "<>" for the null one
+        # Who hands over by LMTP is a mail server of your own, whose address proves nothing.
+        peers = self.service.settings.mail_peers
+        is_stranger = peers == "strangers" and not isinstance(server, LMTP)
+        came = Provenance(host if is_stranger else None, session.host_name or "")
         async with asyncio.timeout(self.service.settings.request_timeout_seconds):
             mail = Mail(raw)
             for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(mail, recipient, host, reverse_path))
+                await take(self.service, Arrived(mail, recipient, host, reverse_path, came))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:

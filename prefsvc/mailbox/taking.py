@@ -2,8 +2,8 @@
 
 It is durable when `take` returns; whatever it raises lets the sender try again. A mail that comes
 twice is known (prefsvc/mail/identity.py) and changes nothing the second time. Who wrote cannot be
-sure, for a sender is easily forged: the safe error is to suppress (RULES E-34), and the evidence
-says how sure it was.
+sure, for a sender is easily forged: the safe error is to suppress (RULES E-34). What nobody vouches
+for is marked as such, so that it can be taken back where it was a forgery (prefsvc/forgeries.py).
 """
 
 import asyncio
@@ -25,10 +25,12 @@ from prefsvc.mail.addresses import tokens_of
 from prefsvc.mail.answering import Letter, letter
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome, Reading, read_message
+from prefsvc.mail.trust import UNSIGNED, hear, is_proven
+from prefsvc.mailbox.authenticating import Came, Provenance, Trust, trust
 from prefsvc.opt_outs import Act
 from prefsvc.recipients import Recipient
 from prefsvc.reviews import Doubt
-from prefsvc.suppression import Reason, Scope
+from prefsvc.suppression import UNPROVEN_SOURCES, Reason, Scope
 
 log = structlog.get_logger()
 
@@ -42,6 +44,8 @@ class Arrived:
     host: str
     reverse_path: str | None = field(default=None, repr=False)
     """The envelope's sender: "" is the null one, None where there was no envelope."""
+    provenance: Provenance = field(default_factory=Provenance)
+    """How it came; the same one for each of its recipients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +57,11 @@ class _Read:
     subject: str = ""
     words: str = ""
     letter: Letter | None = None
+
+    @property
+    def is_ignored(self) -> bool:
+        """Say whether nothing follows from it."""
+        return self.reading.outcome == "ignored"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +115,53 @@ async def take(service: Service, arrived: Arrived, brand: AppliedBrand | None = 
         found = await asyncio.to_thread(_read, service, arrived, brand)
     reading = found.reading
     named = await _named(service, brand, reading)
-    doubtful = [one for one in named if reading.outcome == "ask" or one.by == "words"]
-    if acts := [_act(service, arrived, found, one) for one in named if one not in doubtful]:
-        await service.record(acts)
-    for one in doubtful:
-        await service.ask(_doubt(arrived, found, one))
-    metrics.MAILS.labels(reading.outcome).inc()
-    log.info("mail", outcome=reading.outcome, why=reading.why, named=len(named))
-    return reading
+    if named:
+        mail = arrived.mail
+        came = Came(mail.raw, mail.message, arrived.reverse_path, arrived.provenance)
+        known = await trust(service, came, arrived.host)
+        by_token = named[0].by == "token"
+        found = await asyncio.to_thread(_heard, service, arrived, found, known, by_token=by_token)
+        await _record(service, arrived, found, known, [] if found.is_ignored else named)
+    metrics.MAILS.labels(found.reading.outcome).inc()
+    log.info("mail", outcome=found.reading.outcome, why=found.reading.why, named=len(named))
+    return found.reading
+
+
+def _heard(
+    service: Service, arrived: Arrived, found: _Read, trust: Trust, *, by_token: bool
+) -> _Read:
+    """Return what was read as far as it is believed: a report must show that it is no forgery."""
+    signers = service.settings.mail_complaint_domains
+    how = hear(found.reading, arrived.mail.message, trust.known, signers=signers, by_token=by_token)
+    if how == "heard":
+        return found
+    return replace(found, reading=replace(found.reading, outcome=how, why=UNSIGNED))
+
+
+async def _record(
+    service: Service, arrived: Arrived, found: _Read, trust: Trust, named: Sequence[_Named]
+) -> None:
+    acts: list[Act] = []
+    doubts: list[Doubt] = []
+    for one in named:
+        evidence = _evidence(service, arrived, found, trust, one)
+        if found.reading.outcome == "ask" or one.by == "words":
+            doubts.append(_doubt(found, one, evidence))
+        else:
+            acts.append(_act(service, found, one, evidence))
+    recorded = await service.record(acts) if acts else []
+    for doubt in doubts:
+        await service.ask(doubt)
+    new = [act for act, made in zip(acts, recorded, strict=True) if made.is_new]
+    _count(service, trust, [*new, *doubts])
+
+
+def _count(service: Service, trust: Trust, removals: Sequence[Act | Doubt]) -> None:
+    """Count from where removals came that nobody vouches for."""
+    for one in removals:
+        if not one.evidence["authenticated"]:
+            for origin in trust.origins:
+                service.origins.add(one.brand.brand_id, origin, service.now())
 
 
 def _read(service: Service, arrived: Arrived, brand: AppliedBrand | None) -> _Read:
@@ -172,16 +220,21 @@ def _recipient(service: Service, text: str) -> Recipient | None:
         return None
 
 
-def _act(service: Service, arrived: Arrived, found: _Read, named: _Named) -> Act:
+def _act(service: Service, found: _Read, named: _Named, evidence: Evidence) -> Act:
     meaning = _MEANINGS[found.reading.outcome]
     # One mail may speak of several people, and in several tokens of several topics of one.
     what = f"{found.reading.outcome}:{named.scope.kind}:{named.scope.topic}"
+    source = meaning.source
+    if not evidence["authenticated"]:
+        source = UNPROVEN_SOURCES[source]
+    elif named.by == "token" and meaning.reason == "opt_out":
+        source = "mailbox"
     return Act(
         named.brand,
         named.recipient,
         named.scope,
-        "mailbox" if named.by == "token" and meaning.reason == "opt_out" else meaning.source,
-        _evidence(arrived, found, named),
+        source,
+        evidence,
         reason=meaning.reason,
         idempotency_key=f"mail:{found.identity}:{named.recipient.address_key.hex()}:{what}",
         letter=_to_answer(service, found, named) if meaning.reason == "opt_out" else None,
@@ -205,32 +258,37 @@ def _to_answer(service: Service, found: _Read, named: _Named) -> Letter | None:
     return replace(written, languages=(*filter(None, [named.language]), *written.languages))
 
 
-def _doubt(arrived: Arrived, found: _Read, named: _Named) -> Doubt:
+def _doubt(found: _Read, named: _Named, evidence: Evidence) -> Doubt:
     reading = found.reading
     return Doubt(
         named.brand,
         named.recipient,
         f"mail:{found.identity}",
         Decision("ask", reading.rule or reading.why, reading.scope),
-        _evidence(arrived, found, named),
+        evidence,
         named.scope,
+        is_hearsay=reading.why == UNSIGNED,
     )
 
 
-def _evidence(arrived: Arrived, found: _Read, named: _Named) -> Evidence:
-    """Return what proves it: the words, and how they came and were read.
+def _evidence(
+    service: Service, arrived: Arrived, found: _Read, trust: Trust, named: _Named
+) -> Evidence:
+    """Return what proves it: the words, how they came and were read, and who vouches for them.
 
     The address is not in it: it is kept once, where erasure finds it. Neither are tokens.
     """
-    reading = found.reading
+    reading, signers = found.reading, service.settings.mail_complaint_domains
     return {
         "mail_sha256": arrived.mail.digest,
         "handed_over_by": arrived.host,
+        "origin_host": trust.host or None,
+        "origin_domain": trust.domain or None,
         "why": reading.why,
         "rule": reading.rule,
         "subject": found.subject or None,
         "words": found.words or None,
         "named_by": named.by,
-        # E-34: only our own token proves that it is about whom it names.
-        "authenticated": named.by == "token",
+        "authenticated": is_proven(named.by, reading, trust.known, signers),
+        "authentication": trust.known.to_document(),
     }

@@ -178,6 +178,7 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
     evidence: dict[str, Any]
     scope: KeptScope
     received_at: datetime
+    is_hearsay: bool = False
 
     @classmethod
     def of(cls, doubt: Doubt, now: datetime) -> "Doubted":
@@ -190,6 +191,7 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
             storable(doubt.evidence),
             KeptScope.of(doubt.scope),
             doubt.received_at or now,
+            doubt.is_hearsay,
         )
 
     def read(self, book: BrandBook) -> Doubt:
@@ -202,7 +204,7 @@ class Doubted(msgspec.Struct, frozen=True, tag="doubted"):
             self.evidence,
             self.scope.read(),
         )
-        return replace(doubt, received_at=self.received_at)
+        return replace(doubt, received_at=self.received_at, is_hearsay=self.is_hearsay)
 
 
 Item: TypeAlias = OptedOut | Pressed | Texted | Doubted

@@ -13,6 +13,7 @@ from prefsvc.errors import InvalidBody
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox import forms
+from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.forms import Posted
 from prefsvc.mailbox.taking import Arrived, brand_at, has_token, take
 from prefsvc.web.auth import Entry, admitted, admitted_by_url
@@ -31,9 +32,9 @@ async def post_mail(request: web.Request) -> web.Response:
     named = query(request, "recipient").get("recipient", "")
     posted = await _posted(request, entry)
     by = f"api_key {entry.caller.api_key_id}"
-    mail = Mail(posted.raw)
+    mail, came = Mail(posted.raw), Provenance()
     readings = [
-        await take(entry.service, Arrived(mail, recipient, by), entry.brand)
+        await take(entry.service, Arrived(mail, recipient, by, provenance=came), entry.brand)
         for recipient in _read_for(entry, [*filter(None, [named]), *posted.recipients])
     ]
     told = max(readings, key=lambda reading: _WEIGHTS[reading.outcome])

@@ -34,6 +34,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.InvalidBody: 400,
     errors.InvalidCursor: 422,
     errors.InvalidEndpoint: 422,
+    errors.InvalidTimeSpan: 422,
     errors.InvalidLinkContent: 422,
     errors.InvalidParameter: 400,
     errors.InvalidTarget: 422,

@@ -8,6 +8,7 @@ from prefsvc.web import (
     delivery_api,
     docs,
     endpoint_api,
+    forged_api,
     health,
     ledger_api,
     link_api,
@@ -46,6 +47,7 @@ ROUTES = [
     web.post(f"{BRAND}/mails", mail_api.post_mail),
     web.post(f"{BRAND}/mails/mime", mail_api.post_mail),
     web.post(f"{BRAND}/mails/lint", mail_api.post_mail_lint),
+    web.post(f"{BRAND}/mails/forged", forged_api.post_forged),
     # Links.
     web.post(f"{BRAND}/links", link_api.post_links),
     web.post(f"{BRAND}/headers", link_api.post_headers),

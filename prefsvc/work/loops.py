@@ -13,6 +13,7 @@ from prefsvc.db import queries
 from prefsvc.doors import Service
 from prefsvc.work import consents, deliveries
 from prefsvc.work.alarms import raise_alarms
+from prefsvc.work.floods import watch_floods
 from prefsvc.work.notices import write_notices
 from prefsvc.work.reaching import reach_whatsapp
 from prefsvc.work.reviews import decide_unanswered
@@ -110,6 +111,7 @@ async def run(service: Service) -> None:
             ("reach", settings.housekeeping_seconds, partial(reach_whatsapp, service), None),
             ("housekeeping", settings.housekeeping_seconds, housekeeping(service), None),
             ("alarms", settings.alarm_seconds, partial(raise_alarms, service), None),
+            ("floods", settings.mail_flood_seconds, partial(watch_floods, service), None),
             (
                 "notices",
                 settings.notice_seconds,

@@ -12,14 +12,14 @@ on conflict (bucket, address_key) do nothing
 -- name: states :many
 -- Read every suppression, active or lifted, of these addresses of one brand and bucket.
 select address_key, channel, scope, topic, reason, active, said_at,
-    deadline_at as "deadline_at?", event_id
+    deadline_at as "deadline_at?", event_id, unproven
 from suppression
 where bucket = :bucket and brand_id = :brand_id and address_key = any(:address_keys::bytea[])
 
 -- name: states_of :many
 -- Read every suppression, active or lifted, of these addresses of any brands and buckets.
 select s.bucket, s.brand_id, s.address_key, s.channel, s.scope, s.topic, s.reason, s.active,
-    s.said_at, s.deadline_at as "deadline_at?", s.event_id
+    s.said_at, s.deadline_at as "deadline_at?", s.event_id, s.unproven
 from (values :each(bucket::smallint, brand_id::int, address_key::bytea))
     as asked (bucket, brand_id, address_key)
 join suppression as s on s.bucket = asked.bucket and s.brand_id = asked.brand_id
@@ -43,24 +43,25 @@ where bucket = :bucket and brand_id = :brand_id and address_key = :address_key
 -- Set what follows now for these addresses, channels, scopes and reasons.
 insert into suppression (
     bucket, brand_id, address_key, channel, scope, topic, reason, active, said_at, deadline_at,
-    event_id, position
+    event_id, position, unproven
 )
 values :each(
     bucket::smallint, brand_id::int, address_key::bytea, channel::text, scope::text, topic::text,
     reason::text, active::boolean, said_at::timestamptz, deadline_at::timestamptz?, event_id::uuid,
-    position::bigint
+    position::bigint, unproven::boolean
 )
 on conflict (bucket, brand_id, address_key, channel, scope, topic, reason) do update set
     active = excluded.active,
     said_at = excluded.said_at,
     deadline_at = excluded.deadline_at,
     event_id = excluded.event_id,
-    position = excluded.position
+    position = excluded.position,
+    unproven = excluded.unproven
 
 -- name: state_page :many
 -- Read suppressions of a brand and bucket in key order, to compare them with the ledger.
 select address_key, channel, scope, topic, reason, active, said_at, deadline_at as "deadline_at?",
-    event_id, position
+    event_id, position, unproven
 from suppression
 where bucket = :bucket and brand_id = :brand_id
     and (address_key, channel, scope, topic, reason)

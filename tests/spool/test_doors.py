@@ -139,7 +139,7 @@ async def test_a_mail_is_kept(service, away, tend, ledger):
         assert (await take(service, arrived, brand)).outcome == "opt_out"
     await tend()
     [row] = await ledger()
-    assert (row["canonical"], row["source"]) == (ANN, "mail_reply")
+    assert (row["canonical"], row["source"]) == (ANN, "mail_reply_unproven")
 
 
 async def test_what_came_while_it_waited_is_recorded_in_order(client, away, tend, sealed, clock):

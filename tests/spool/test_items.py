@@ -86,14 +86,16 @@ def test_a_stop_by_text_is_read_back(act, provider, message_id, account, sent_at
     same(read.act, act)
 
 
-@given(recipients, texts, evidence, scopes)
-def test_a_doubt_is_read_back_with_the_moment_it_came(recipient, message_id, proof, scope):
+@given(recipients, texts, evidence, scopes, st.booleans())
+def test_a_doubt_is_read_back_with_the_moment_it_came(
+    recipient, message_id, proof, scope, is_hearsay
+):
     reading = Decision("ask", "wrong_number", "channel", "en")
-    doubt = Doubt(BRAND, recipient, message_id, reading, proof, scope)
+    doubt = Doubt(BRAND, recipient, message_id, reading, proof, scope, is_hearsay=is_hearsay)
     read = through_the_file(Doubted.of(doubt, NOW)).read(BOOK)
     assert (read.review_id, read.reading, read.scope) == (doubt.review_id, reading, scope)
     assert read.evidence == storable(proof)
-    assert read.received_at == NOW
+    assert (read.received_at, read.is_hearsay) == (NOW, is_hearsay)
 
 
 @given(st.binary(min_size=8, max_size=8), st.none() | scopes)

@@ -1,4 +1,8 @@
-"""People leave by mail: to the mailbox that is there for it, by a reply, by a token's address."""
+"""People leave by mail: to the mailbox that is there for it, by a reply, by a token's address.
+
+Their mail provider signs what they write, or does not: both count, and what nobody vouches for can
+be taken back.
+"""
 
 import asyncio
 import json
@@ -8,16 +12,33 @@ import smtplib
 import pytest
 
 from prefsvc.mailbox.listener import listening
+from prefsvc.work.floods import watch_floods
 from tests.mailbox.conftest import mail
 from tests.stories.storyteller import due
 from tests.support.cast import ANN, BOB
 from tests.support.mail_relay import relaying
+from tests.support.name_server import name_server
+from tests.support.signing import publish, signed
 
 
 @pytest.fixture
-async def hands_over(service):
+async def names():
+    """The name servers of the people's mail providers."""
+    async with name_server() as names:
+        publish(names, "example.org")
+        names.publish("_dmarc.example.org", "v=DMARC1; p=reject")
+        yield names
+
+
+@pytest.fixture
+async def hands_over(service, names):
     """Hand mail over to the service by SMTP."""
-    service.settings = service.settings.model_copy(update={"mail_listen_port": 0})
+    update = {
+        "mail_listen_port": 0,
+        "mail_authentication": "check",
+        "dns_servers": (names.place,),
+    }
+    service.settings = service.settings.model_copy(update=update)
     async with listening(service) as port:
 
         async def hand_over(raw, *, from_, to):
@@ -30,18 +51,41 @@ async def hands_over(service):
         yield hand_over
 
 
-async def test_remove_from_mailing_list_is_written_to_the_mailbox(about, hands_over):
-    """SEEDS 13: the subject says it all; twice is once."""
+SIGNED = pytest.mark.parametrize("is_signed", [True, False], ids=["signed", "unsigned"])
+
+
+def written(raw, *, is_signed):
+    """Return a mail as the person's provider hands it over."""
+    return signed(raw, "example.org") if is_signed else raw
+
+
+async def sources(service):
+    rows = await service.database.pool.fetch(
+        "select e.source, p.content ->> 'authenticated' as is_proven from preference_event as e "
+        "join evidence as p using (bucket, event_id) where e.act = 'opt_out' order by e.recorded_at"
+    )
+    return [tuple(row) for row in rows]
+
+
+PROVEN, CLAIMED = ("mail_reply", "true"), ("mail_reply_unproven", "false")
+
+
+@SIGNED
+async def test_remove_from_mailing_list_is_written_to_the_mailbox(
+    about, hands_over, service, is_signed
+):
+    """SEEDS 13, 14: the subject says it all; twice is once, due in two weeks."""
     house = await about("ducallier")
     mailer = await house.program("mailer")
     box = "Unsubscribe@ducallier.example.org"
-    raw = mail("", subject="Remove From Mailing List", to=box)
+    raw = written(mail("", subject="Remove From Mailing List", to=box), is_signed=is_signed)
     await hands_over(raw, from_=ANN, to=box)
     await hands_over(raw, from_=ANN, to=box)
     stopped = await house.may_send(ANN)
     assert (stopped["may_send"], due(stopped)) == (False, house.day(14))
     assert await mailer.catches_up() == {ANN}
     assert (await house.may_send(ANN, topic="orders"))["may_send"]
+    assert await sources(service) == [PROVEN if is_signed else CLAIMED]
 
 
 @pytest.fixture
@@ -96,27 +140,33 @@ async def test_who_writes_to_the_mailbox_is_told_once_and_may_change_her_mind(
     assert len(mail_server.taken) == 2
 
 
-async def test_a_reply_to_a_mailing_is_read_without_what_it_quotes(about, hands_over):
+@SIGNED
+async def test_a_reply_to_a_mailing_is_read_without_what_it_quotes(
+    about, hands_over, service, is_signed
+):
     """SEEDS 15: one may reply, or write to support at any time."""
     house = await about("ducallier")
     footer = "> You get this because you asked for it. Reply STOP to unsubscribe.\r\n"
     news, support = "letter@news.ducallier.example.org", "support@ducallier.example.org"
     thanks = mail(f"Lovely, thank you!\r\n\r\n{footer}", to=news, from_=BOB)
-    await hands_over(thanks, from_=BOB, to=news)
+    await hands_over(written(thanks, is_signed=is_signed), from_=BOB, to=news)
     assert (await house.may_send(BOB))["may_send"]
-    await hands_over(mail(f"No more emails please\r\n\r\n{footer}", to=news), from_=ANN, to=news)
+    reply = mail(f"No more emails please\r\n\r\n{footer}", to=news)
+    await hands_over(written(reply, is_signed=is_signed), from_=ANN, to=news)
     assert not (await house.may_send(ANN))["may_send"]
     wish = mail("Hello, please take me off your mailing list. Bob", subject="Hi", from_=BOB)
-    await hands_over(wish, from_=BOB, to=support)
+    await hands_over(written(wish, is_signed=is_signed), from_=BOB, to=support)
     assert not (await house.may_send(BOB))["may_send"]
+    assert await sources(service) == [PROVEN if is_signed else CLAIMED] * 2
 
 
+@SIGNED
 @pytest.mark.parametrize(
     ("slug", "topic", "another"),
     [("atelier-enterprise", None, None), ("dear-scarlett", "offers", "news")],
 )
-async def test_every_mail_can_be_answered_by_its_own_address(
-    about, hands_over, slug, topic, another
+async def test_every_mail_can_be_answered_by_its_own_address(  # noqa: PLR0917 - fixtures
+    about, hands_over, service, slug, topic, another, is_signed
 ):
     """SEEDS 8, 10: the token in the address says which mail, whatever the program writes."""
     shop = await about(slug)
@@ -126,7 +176,44 @@ async def test_every_mail_can_be_answered_by_its_own_address(
         f"/v1/brands/{slug}/links", headers=shop.operator, data=json.dumps(line)
     )
     to = f"u+{json.loads(await made.text())['token'].upper()}@stop.example.com"
-    await hands_over(mail("", subject="", to=to, from_="ann@phone.example.net"), from_=ANN, to=to)
+    raw = mail("", subject="", to=to, from_="ann@phone.example.net")
+    await hands_over(written(raw, is_signed=is_signed), from_=ANN, to=to)
     assert not (await shop.may_send(ANN, topic=topic))["may_send"]
     if another:
         assert (await shop.may_send(ANN, topic=another))["may_send"]
+    # The token is proof enough, whoever signs.
+    assert await sources(service) == [("mailbox", "true")]
+
+
+async def test_somebody_removes_a_whole_list_in_other_peoples_names(about, hands_over, service):
+    """RULES E-34: all of it counts, the operator is alarmed once, and one call takes it back."""
+    house = await about("ducallier")
+    receiver = await house.receiver()
+    mailer = await house.program("mailer")
+    service.settings = service.settings.model_copy(update={"mail_flood_size": 20})
+    box = "unsubscribe@ducallier.example.org"
+
+    def removal(sender, number):
+        return mail(
+            "", subject="Remove From Mailing List", to=box, from_=sender,
+            Message_ID=f"<{number}@example.org>",
+        )  # fmt: skip
+
+    await hands_over(written(removal(BOB, 0), is_signed=True), from_=BOB, to=box)
+    victims = [f"victim{number}@example.org" for number in range(25)]
+    for number, victim in enumerate([ANN, BOB, *victims], start=1):
+        await hands_over(removal(victim, number), from_=victim, to=box)
+    assert await mailer.catches_up() == {ANN, BOB, *victims}
+    await watch_floods(service)
+    await house.everything_happens()
+    alarms = [one["data"] for one in receiver.notices]
+    [told] = [one for one in alarms if one["origin"] == "example.org"]
+    assert (told["step"], told["mail_count"]) == ("mail_flood", 26)
+    await house.clicks_unsubscribe(ANN)
+    house.clock.move(minutes=1)
+    body = {"since": told["since"], "until": service.now().isoformat(), "origin": "example.org"}
+    done = await house.asks("POST", "mails/forged", body)
+    assert (done["requests"], done["lifted"], done["kept"]) == (27, 25, 2)
+    assert await mailer.catches_up() == {ANN, BOB}
+    again = await house.asks("POST", "mails/forged", body)
+    assert again["lifted"] == 0

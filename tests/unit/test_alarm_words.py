@@ -29,11 +29,11 @@ def test_every_step_has_its_type_and_a_mail_of_its_own(step):
     assert ALARM_TYPES[step] == f"alarm.{step}"
     assert subject.startswith("[prefsvc] acme: mailer ")
     assert text.startswith(detail_of(step))
-    assert len({mail_of(kind, data(one))[0] for one, kind in ALARM_TYPES.items()}) == 6
+    assert len({mail_of(kind, data(one))[0] for one, kind in ALARM_TYPES.items()}) == 7
 
 
 def test_there_is_a_type_for_each_step():
-    assert set(ALARM_TYPES) == {*STEPS, "violation", "recovery"}
+    assert set(ALARM_TYPES) == {*STEPS, "violation", "recovery", "mail_flood"}
     assert get_args(AlarmStep)
 
 
@@ -80,3 +80,18 @@ def test_a_subject_is_one_line_that_a_header_takes():
 def test_what_is_not_mailed_is_a_fault():
     with pytest.raises(ValueError, match="not mailed"):
         mail_of("suppression.changed", {})
+
+
+def test_a_flood_is_about_an_origin_and_says_how_to_take_it_back():
+    since = "2026-11-30T11:00:00Z"
+    told = data(
+        "mail_flood", sender=None, acknowledged_at=None, origin="203.0.113.9", mail_count=812,
+        since=since, state="", owed_count="", next_deadline_at=None,
+    )  # fmt: skip
+    subject, text = mail_of("alarm.mail_flood", told)
+    assert subject == "[prefsvc] acme: a flood of removals by mail"
+    command = f"prefsvc mail forged --brand acme --since {since} --origin 203.0.113.9 --dry-run"
+    for fact in (command, "203.0.113.9", "812", "2026-11-30 11:00 UTC", "prefsvc alarms list acme"):
+        assert fact in text
+    assert "None" not in text
+    assert "never" not in text

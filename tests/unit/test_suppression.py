@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from prefsvc.suppression import (
     BLOCKED_BY_REASON,
+    FORGED_MAIL,
     LIFTING_SOURCES,
     OPT_IN_SOURCES,
     SAME_WORD,
@@ -16,6 +17,7 @@ from prefsvc.suppression import (
     Scope,
     State,
     decide,
+    is_unproven,
     may_lift,
     obstacle,
     parse_act,
@@ -305,3 +307,73 @@ def test_words_are_read_back_and_others_are_faults(parse, words):
     assert [parse(word) for word in words] == list(words)
     with pytest.raises(KeyError):
         parse("nonsense")
+
+
+UNPROVEN = ("mail_reply_unproven", "complaint_unproven", "bounce_unproven")
+
+
+def of_mail(said):
+    """The state that an act has standing, as its source makes it."""
+    return replace(said.state, unproven=is_unproven(said.source))
+
+
+def heard(*said):
+    """What stands after these, all of one slot."""
+    state = None
+    for one in said:
+        lifts = may_lift(one.source, one.reason)
+        _, state = decide(one.kind, state, of_mail(one), may_lift=lifts)
+    return state
+
+
+@pytest.mark.parametrize("source", UNPROVEN)
+def test_a_finding_lifts_what_stands_by_mail_that_nobody_vouches_for(source):
+    found = heard(stop(1, source=source), start(5, FORGED_MAIL))
+    assert not found.active
+    assert found.said_at < START
+
+
+@pytest.mark.parametrize("minutes", [0, 0.5, 5])
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_anybody_else_has_said_is_no_finding_of_anybodys(minutes, order):
+    later = replace(stop(1).state, said_at=START + timedelta(hours=1, minutes=minutes))
+    states = [of_mail(stop(1, source=UNPROVEN[0])), later][::order]
+    _, first = decide("opt_out", None, states[0], may_lift=True)
+    _, both = decide("opt_out", first, states[1], may_lift=True)
+    assert not both.unproven
+    finding = of_mail(start(9, FORGED_MAIL))
+    assert decide("opt_in", both, finding, may_lift=True) == ("none", both)
+
+
+def test_a_finding_about_nothing_leaves_nothing():
+    finding = of_mail(start(9, FORGED_MAIL))
+    assert decide("opt_in", None, finding, may_lift=True) == ("none", None)
+    lifted = heard(stop(1), start(2))
+    assert decide("opt_in", lifted, finding, may_lift=True) == ("none", lifted)
+
+
+def test_what_was_said_before_a_finding_and_comes_after_it_counts():
+    assert heard(stop(5, source=UNPROVEN[0]), start(9, FORGED_MAIL), stop(2)).active
+
+
+def test_the_persons_own_start_lifts_a_claim_like_any_other():
+    assert not heard(stop(1, source=UNPROVEN[0]), start(2)).active
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                *(stop(hour, source=one) for hour in range(6) for one in (UNPROVEN[0], "link")),
+                *(start(hour) for hour in range(6)),
+            ]
+        ),
+        max_size=8,
+    )
+)
+def test_a_finding_never_lifts_a_proven_word(said):
+    """As if the claims had never come: what then stands, stands after the finding, too."""
+    without = heard(*(one for one in said if one.source not in UNPROVEN))
+    after = heard(*said, start(9, FORGED_MAIL))
+    if without is not None and without.active:
+        assert after.active

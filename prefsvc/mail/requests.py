@@ -24,7 +24,8 @@ _NAME_CHARS_MAX: Final = 80
 _NAMES_MAX: Final = 3
 
 _MAIL_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@]{1,120}>?")
-_NO_WORD: Final = re.compile(r"[^\w'\u2019+]+")
+# The vowels of Indian and Thai letters are no letters to `re`.
+_NO_WORD: Final = re.compile(r"[^\w'\u2019+\u0900-\u0dff\u0e00-\u0e7f]+")
 _E_MAIL: Final = re.compile(r"\be mail")
 _SUBJECT_PREFIX: Final = re.compile(
     r"\s*(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|temat|тема)\s*:\s*",
@@ -97,7 +98,20 @@ def named_addresses(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def may_end_a_contract(subject: str) -> bool:
+    """Say whether a subject that asks to stop is also that of a letter which ends a contract."""
+    return _plain(subject) in _contracts()
+
+
+def is_no_subject(subject: str) -> bool:
+    """Say whether a subject is what programs write where there is none."""
+    said = _plain(subject)
+    return not said or said in _no_subjects()
+
+
 def _of_piece(text: str) -> Request:
+    if _kept().search(_plain(text)):
+        return Request("ask", "wants_to_stay")
     decision = decide(text)
     if decision.intent != "stop" and (rule := _phrase_in(text)):
         return Request("stop", rule, "channel")
@@ -148,6 +162,23 @@ def _whole() -> frozenset[str]:
 
 
 @cache
+def _contracts() -> frozenset[str]:
+    return frozenset(map(_plain, table("requests")["contracts"]))
+
+
+@cache
+def _no_subjects() -> frozenset[str]:
+    return frozenset(table("requests")["no_subjects"])
+
+
+@cache
+def _kept() -> re.Pattern[str]:
+    return re.compile(
+        "|".join(rf"(?<!\w)(?:{one})" for one in table("requests")["phrases"]["kept"])
+    )
+
+
+@cache
 def _commands() -> frozenset[str]:
     return frozenset(table("requests")["commands"])
 
@@ -155,7 +186,7 @@ def _commands() -> frozenset[str]:
 @cache
 def _phrases() -> tuple[re.Pattern[str], ...]:
     phrases = table("requests")["phrases"]
-    parts = {"{that}": phrases["that"], "{list}": phrases["list"]}
+    parts = {f"{{{name}}}": phrases[name] for name in ("that", "list", "leave", "lists")}
     return tuple(re.compile(_filled(pattern, parts)) for pattern in phrases["patterns"])
 
 

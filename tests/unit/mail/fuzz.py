@@ -1,6 +1,6 @@
 """Reads mails that nobody would write, for a while: `make mail-fuzz`.
 
-Two thirds of the time atheris damages messages so as to reach every branch (where it is installed:
+Half of the time atheris damages messages so as to reach every branch (where it is installed:
 it has no wheels for other systems than Linux on x86-64); the rest goes to messages that repeat
 something, each of twice the length of the one before: the time to read them must not grow faster.
 What raises, or takes longer, is cut down to the little that still shows it and kept beside this
@@ -160,8 +160,8 @@ def main() -> None:
     length = parser.parse_args().seconds
     has_atheris = importlib.util.find_spec("atheris") is not None
     print("" if has_atheris else "atheris is not installed: only the time is measured")
-    bad = guided(length * 2 // 3) if has_atheris else []
-    bad += timed(length - length * 2 // 3)
+    bad = guided(length // 2) if has_atheris else []
+    bad += timed(length - length // 2)
     FOUND.mkdir(exist_ok=True)
     for raw in bad:
         small = minimised(raw) if is_bad(raw) else raw

@@ -83,7 +83,11 @@ def _report_in(message: Entity) -> str | None:
 
 
 def _kind_of(part: str, fields: dict[str, str]) -> Kind:
-    """Say what is reported; what breaks the format (RFC 5965 §3.1) may still be a complaint."""
+    """Say what is reported; what breaks the format (RFC 5965 §3.1) may still be a complaint.
+
+    E-41: a type that is not there exactly once, or both dates, make a report malformed. That it
+    lacks a User-Agent or a Version, as some do, leaves no doubt of what it says.
+    """
     types = [line for line in part.lower().split("\n") if line.startswith("feedback-type:")]
     if len(types) != 1 or {"received-date", "arrival-date"} <= fields.keys():
         return "malformed"

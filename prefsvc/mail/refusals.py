@@ -1,8 +1,9 @@
 """What a mail server's refusal says: that nobody is there, or something else.
 
 Words decide before codes, for servers give 5.1.1 to whatever they dislike, and 5.0.0 to addresses
-that do not exist. Rule: where the two weigh the same, it is something else; a mailbox that was full
-for a day must not be lost for good.
+that do not exist; a code of the sender's standing (5.7.x) never says so by itself (E-50). Rule:
+where the two weigh the same, it is something else; a mailbox that was full for a day must not be
+lost for good.
 """
 
 import re
@@ -70,6 +71,11 @@ def verdict(text: str, status: str | None = None, *, phase: Phase | None = None)
     if kinds & _STATUS_OF_NOBODY and not _says_nobody(said):
         return "nobody"
     return "something_else" if codes or _REPLY.search(said) or _says_nobody(said) else None
+
+
+def names_another_cause(text: str) -> bool:
+    """Say whether a refusal has words for something else than that nobody is there."""
+    return bool(_words().something_else.search(_plain(text)))
 
 
 def _is_about_something_else(

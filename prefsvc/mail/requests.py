@@ -36,6 +36,8 @@ _NEGATION: Final = re.compile(
     r"|inte|ikke|niet|nie)(?: \w+| (?:want|wish|need|mean|intend|like) to)?\s?$"
 )
 _NEGATION_CHARS_MAX: Final = 40
+_SENTENCE: Final = re.compile(r"[^.!?\n]+[.!?]?")
+_WORDS_OF_A_REQUEST_MAX: Final = 9
 _LIST_NAME: Final = re.compile(r"\w*(?:[\d@_.+-]|recipient)\S*|news\w*|list\w*")
 
 
@@ -115,6 +117,8 @@ def _of_piece(text: str) -> Request:
     decision = decide(text)
     if decision.intent != "stop" and (rule := _phrase_in(text)):
         return Request("stop", rule, "channel")
+    if decision.intent == "none" and (asked := _asked_in_pairs(text)):
+        return Request(asked, "removal_words", "channel" if asked == "stop" else None)
     return _of_decision(decision)
 
 
@@ -138,6 +142,20 @@ def _pieces(text: str) -> Iterator[str]:
         yield text[:end]
         text = text[end:]
     yield text[:_CHARS_AT_ONCE]
+
+
+def _asked_in_pairs(text: str) -> Asked | None:
+    """Say what a sentence asks for that has a word for leaving and one for a list."""
+    asked: Asked | None = None
+    for sentence in _SENTENCE.findall(text[:_CHARS_AT_ONCE]):
+        said = _plain(sentence)
+        found = None if sentence.endswith("?") else _pairs().search(said)
+        if found is None or _NEGATION.search(said[: found.start()][-_NEGATION_CHARS_MAX:]):
+            continue
+        if said.count(" ") < _WORDS_OF_A_REQUEST_MAX:
+            return "stop"
+        asked = "ask"
+    return asked
 
 
 def _phrase_in(text: str) -> str | None:
@@ -184,13 +202,18 @@ def _commands() -> frozenset[str]:
 
 
 @cache
+def _pairs() -> re.Pattern[str]:
+    return re.compile("|".join(map(_filled, table("requests")["phrases"]["pairs"])))
+
+
+@cache
 def _phrases() -> tuple[re.Pattern[str], ...]:
-    phrases = table("requests")["phrases"]
-    parts = {f"{{{name}}}": phrases[name] for name in ("that", "list", "leave", "lists")}
-    return tuple(re.compile(_filled(pattern, parts)) for pattern in phrases["patterns"])
+    return tuple(re.compile(_filled(one)) for one in table("requests")["phrases"]["patterns"])
 
 
-def _filled(pattern: str, parts: dict[str, str]) -> str:
-    for name, part in parts.items():
-        pattern = pattern.replace(name, part)
+def _filled(pattern: str) -> str:
+    """Put the named parts of the table into a pattern ("{list}")."""
+    for name, part in table("requests")["phrases"].items():
+        if isinstance(part, str):
+            pattern = pattern.replace(f"{{{name}}}", part)
     return rf"(?<!\w){pattern}"

@@ -213,7 +213,7 @@ def _asked(message: Entity, place: _Place) -> Reading:
     is_answer = automatic.is_answer(subject)
     found = [requests.of_text(words)] if words else []
     if subject and not is_answer:
-        found.insert(0, _of_subject(subject, found))
+        found.insert(0, _of_subject(subject, words, found))
     if stops := [one for one in found if one.asked == "stop"]:
         read = _by_sender("opt_out", _widest(stops), message)
         named = requests.named_addresses(words if is_answer else f"{subject}\n{words}")
@@ -225,11 +225,11 @@ def _asked(message: Entity, place: _Place) -> Reading:
     return Reading("ignored", "nothing_asked")
 
 
-def _of_subject(subject: str, found: Sequence[Request]) -> Request:
-    """Read a subject; "Cancellation" over words about something else is no clear request."""
+def _of_subject(subject: str, words: str, found: Sequence[Request]) -> Request:
+    """Read a subject; "Cancellation" of a letter about an order is no clear request."""
     asked = requests.of_subject(subject)
-    is_doubtful = requests.may_end_a_contract(subject) and any(one.asked == "none" for one in found)
-    return replace(asked, asked="ask") if asked.asked == "stop" and is_doubtful else asked
+    is_of_another = requests.ends_a_contract(subject, words) and found[0].asked == "none"
+    return replace(asked, asked="ask") if asked.asked == "stop" and is_of_another else asked
 
 
 def _doubt(message: Entity, place: _Place, *, subject: str, words: str) -> Request | None:

@@ -100,9 +100,9 @@ def named_addresses(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def may_end_a_contract(subject: str) -> bool:
-    """Say whether a subject that asks to stop is also that of a letter which ends a contract."""
-    return _plain(subject) in _contracts()
+def ends_a_contract(subject: str, words: str) -> bool:
+    """Say whether a subject that may ask to stop is that of a letter which names a contract."""
+    return _plain(subject) in _contracts() and bool(_contract_words().search(_plain(words)))
 
 
 def is_no_subject(subject: str) -> bool:
@@ -182,6 +182,11 @@ def _whole() -> frozenset[str]:
 @cache
 def _contracts() -> frozenset[str]:
     return frozenset(map(_plain, table("requests")["contracts"]))
+
+
+@cache
+def _contract_words() -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(table('requests')['contract_words'])})(?!\w)")
 
 
 @cache

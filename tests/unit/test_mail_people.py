@@ -26,9 +26,18 @@ def test_an_ordinary_letter_opts_nobody_out(subject, words):
     assert read(letter(words, subject)).outcome in {"ignored", "ask"}
 
 
-def test_a_subject_that_ends_a_contract_is_looked_at_where_the_letter_is_about_one():
-    about_a_contract = letter("Hiermit beende ich den Vertrag 4711.", "Kündigung")
-    assert read(about_a_contract).outcome == "ask"
+@pytest.mark.parametrize("subject", ["Kündigung", "Cancel", "Résiliation", "Baja"])
+def test_a_subject_that_ends_a_contract_is_looked_at_where_the_letter_names_one(subject):
+    letters = ["Hiermit beende ich den Vertrag 4711.", "Please cancel my order 77.", "mon contrat"]
+    assert {read(letter(words, subject)).outcome for words in letters} == {"ask"}
+
+
+@pytest.mark.parametrize("words", ["", "Mit freundlichen Grüßen\nAnn", "Thanks", "ann@example.org"])
+@pytest.mark.parametrize("subject", ["Kündigung", "Cancel", "STOP", "Remove", "Abmelden", "Baja"])
+def test_a_subject_is_a_request_whatever_courtesy_stands_below_it(subject, words):
+    assert read(letter(words, subject)).outcome == "opt_out"
+
+
+def test_a_subject_that_can_mean_nothing_else_is_a_request_over_any_letter():
     assert read(letter("Hiermit beende ich den Vertrag 4711.", "Abmelden")).outcome == "opt_out"
-    assert read(letter("", "Kündigung")).outcome == "opt_out"
     assert read(letter("bitte den Newsletter abbestellen", "Kündigung")).outcome == "opt_out"

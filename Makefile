@@ -5,7 +5,7 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint bench intent-report mail-report format queries tables lock wheel clean
+.PHONY: help serve test lint bench intent-report mail-report mail-fuzz format queries tables lock wheel clean
 
 help: ## Say what there is to make
 	@echo "make TARGET, where TARGET is one of"
@@ -33,6 +33,9 @@ intent-report: .venv/.ready-all ## Say how texts are read as stop, ask or none, 
 
 mail-report: .venv/.ready-all ## Say how mails are read as opt-outs, complaints, bounces or none
 	$(PY) -m tests.unit.mail.report
+
+mail-fuzz: .venv/.ready-fuzz ## Read mails that nobody would write for FUZZ_SECONDS, and keep what goes wrong
+	$(PY) -m tests.unit.mail.fuzz $(FUZZ_SECONDS)
 
 format: .venv/.ready-all ## Lay out the code as `make lint` wants it
 	$(PY) -m ruff check --fix

@@ -50,15 +50,23 @@ def parse_list_unsubscribe(value: str) -> list[str]:
     RFC 2369 §2 (E-02): white space within brackets is ignored, and so is all that follows the
     first thing that is not a bracketed URI.
     """
+    return _links_and_rest(value)[0]
+
+
+def _links_and_rest(value: str) -> tuple[list[str], str]:
+    """Read the URIs, and return what comes after them and is not read."""
     uris: list[str] = []
     at = _past_comments(value, 0)
     while value[at : at + 1] == "<" and (end := value.find(">", at)) >= 0:
-        uris.append("".join(value[at + 1 : end].split()))
+        uri = "".join(value[at + 1 : end].split())
+        if "<" in uri:  # never in a URI (RFC 3986): the first bracket is not where it begins
+            break
+        uris.append(uri)
         at = _past_comments(value, end + 1)
         if value[at : at + 1] != ",":
             break
         at = _past_comments(value, at + 1)
-    return [uri for uri in uris if uri]
+    return [uri for uri in uris if uri], value[at:]
 
 
 def list_id(name: str, topic: str, domain: str) -> str:
@@ -123,7 +131,10 @@ def _value_findings(raw: bytes) -> Iterator[str]:
         yield f"List-Unsubscribe has a line of more than {LINE_OCTETS_MAX} octets."
     if any(len(uri.split()) > 1 for uri in re.findall(rb"<[^<>]*>", raw)):
         yield "List-Unsubscribe has white space or a line break inside its brackets."
-    yield from _uri_findings(parse_list_unsubscribe(raw.decode("latin-1")))
+    uris, rest = _links_and_rest(raw.decode("latin-1"))
+    yield from _uri_findings(uris)
+    if uris and rest.strip():
+        yield "List-Unsubscribe has something else behind a URI; nothing from there on is read."
 
 
 def _uri_findings(uris: list[str]) -> Iterator[str]:

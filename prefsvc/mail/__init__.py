@@ -1,4 +1,4 @@
-"""What a mail says: opt-outs, complaints, and reports that nobody is there (RULES E-30 to E-53).
+"""What a mail says: opt-outs, complaints, and reports that nobody is there (RULES E-30 to E-52).
 
 `read` is a function of the octets alone: no network, no database. docs/mail.md tells how.
 """

@@ -31,6 +31,7 @@ _ROUTE: Final = re.compile(r"^@[^:]*:")
 _BARE: Final = re.compile(
     r"(?<![\w.+-])[\w.!#$%&'*+/=?^`{|}~-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,10}"
 )
+_TYPED: Final = re.compile(r"^(?:smtp|rfc-?822)=", re.IGNORECASE)  # as X.400 writes them
 
 _SHORT: Final = re.compile(rf"[a-z2-7]{{{SHORT_TOKEN_LENGTH}}}", re.IGNORECASE)
 _SEALED_LENGTH_MIN: Final = 28  # base64url of a key id, a tag and one octet or more of a link
@@ -86,7 +87,8 @@ def recipients(message: Entity) -> list[str]:
 
 def in_text(text: str) -> list[tuple[int, str]]:
     """Return what looks like an address in running text, with where it stands."""
-    return [(found.start(), found[0].rstrip(".")) for found in _BARE.finditer(text)]
+    found = ((one.start(), _TYPED.sub("", one[0])) for one in _BARE.finditer(text))
+    return [(start, address.rstrip(".")) for start, address in found]
 
 
 def tokens_of(written: Iterable[str]) -> list[str]:

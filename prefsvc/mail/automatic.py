@@ -68,6 +68,13 @@ def is_unsubscribe_click(message: Entity) -> bool:
     return (message.first("x-apple-unsubscribe") or "").strip().lower() == "true"
 
 
+def is_sent_by_rule(message: Entity) -> bool:
+    """Say whether a rule of an Exchange mailbox answered, and did not hand on another's mail."""
+    of_rule = addresses.canonical((message.first("x-ms-exchange-inbox-rules-loop") or "").strip())
+    is_own = of_rule is not None and of_rule == addresses.first(message, "from")
+    return is_own and not is_answer(message.words("subject"))
+
+
 def has_automatic_subject(message: Entity) -> bool:
     """Say whether the subject is one that vacation programs write.
 
@@ -131,7 +138,10 @@ def _is_affirmed(value: str) -> bool:
 def _subjects() -> re.Pattern[str]:
     known = table("automatic")
     starts, whole = ("|".join(map(re.escape, known[name])) for name in ("starts", "whole"))
-    return re.compile(rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/\u2013\u2014-]|$)")
+    after_a_name = rf"[^:?!]{{1,80}}\s?(?:{'|'.join(known['ends'])})\s*(?:[.(]|$)"
+    return re.compile(
+        rf"(?:{starts})|(?:{whole})\s*(?:[:;,.!(/\u2013\u2014-]|$)|(?:auto ?: )?{after_a_name}"
+    )
 
 
 @cache
@@ -148,5 +158,6 @@ _SIGNS: Final[dict[str, Callable[[Entity], bool]]] = {
     "null_reverse_path": is_from_nobody,
     "auto_submitted": is_submitted_by_program,
     "sent_by_a_program": _is_from_program,
+    "sent_by_a_rule": is_sent_by_rule,
     "automatic_subject": has_automatic_subject,
 }

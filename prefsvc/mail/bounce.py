@@ -13,17 +13,18 @@ from typing import Any, Final
 
 from prefsvc.mail import addresses, automatic, report
 from prefsvc.mail.message import Entity
-from prefsvc.mail.refusals import Phase, phase_of, verdict
+from prefsvc.mail.refusals import verdict
 from prefsvc.mail.report import Recipient
 from prefsvc.mail.tables import table
+from prefsvc.mail.transcripts import Phase, first_refused_phase, last_phase, phase_of
 
 _EVIDENCE_LINES_MAX: Final = 12
 _RECIPIENTS_MAX: Final = 100
-_COMMAND: Final = re.compile(r"^\s*>>> ?(\w+(?: from| to)?)", re.MULTILINE | re.IGNORECASE)
 _DAEMON: Final = re.compile(
-    r"mailer[-_ ]?daemon|post-?master|mail delivery (?:sub)?system|system admin", re.IGNORECASE
+    r"mailer[-_ ]?daemon|mdaemon|post-?master|mail delivery (?:sub)?system|system admin",
+    re.IGNORECASE,
 )
-_FAILED: Final = frozenset({"failed", ""})
+_FAILED: Final = frozenset({"failed", "failure", "error", ""})  # not all know the word
 _NOBODY_TO_POWERMTA: Final = frozenset({"bad-mailbox", "bad-domain"})
 _NOBODY_TO_SES: Final = frozenset({"General", "NoEmail"})
 
@@ -105,22 +106,11 @@ def _gone_by_status(recipients: Sequence[Recipient], text: str) -> list[str] | N
 def _is_gone(one: Recipient, evidence: str, text: str) -> bool:
     if one.category:
         return one.category in _NOBODY_TO_POWERMTA
-    phase = phase_of(evidence) or _first_refused_phase(text)
+    phase = phase_of(evidence) or first_refused_phase(text)
     if not one.status:  # a server that has no codes says in words what failed the recipient
         phase = phase or "recipient"
     found = verdict(one.diagnostic, one.status, phase=phase) if one.diagnostic else None
     return (found or verdict(evidence, one.status, phase=phase)) == "nobody"
-
-
-def _first_refused_phase(text: str) -> Phase | None:
-    """Tell after which command the first refusal stands in a transcript (`>>> DATA`)."""
-    before, refused, _ = text.partition("<<< 5")
-    return _last_phase(before) if refused else None
-
-
-def _last_phase(text: str) -> Phase | None:
-    commands = _COMMAND.findall(text)
-    return phase_of(f">>> {commands[-1]} ") if commands else None
 
 
 def _lines_about(address: str, text: str) -> str:
@@ -154,7 +144,7 @@ def _blocks(text: str) -> list[tuple[str, str, Phase | None]]:
     found: list[tuple[str, list[str], Phase | None]] = []
     phase: Phase | None = None
     for line in text.split("\n"):
-        phase = _last_phase(line) or phase
+        phase = last_phase(line) or phase
         named = _named_in(line)
         if named and (not found or found[-1][0] not in named):
             found.append((named[0], [], phase))

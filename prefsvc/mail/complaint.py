@@ -4,6 +4,7 @@ A complaint says stop, for everything that the brand mails (E-40). Reports that 
 (that the message was no spam, or how it was authenticated) look alike and are left alone (E-42).
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
@@ -27,6 +28,8 @@ _KINDS: Final[dict[str, Kind]] = {
     "virus": "none",
     "miscategorized": "none",
 }
+_XARF_KINDS: Final = frozenset({"abuse", "fraud", "phishing", "spam"})
+_XARF_TYPE: Final = re.compile(r"report_?type\W{1,4}(\w{1,40})", re.IGNORECASE)
 _FIELDS_CHARS_MAX: Final = 16 * 1024
 _REDACTED: Final = frozenset(
     {
@@ -59,6 +62,8 @@ def read(message: Entity) -> Complaint | None:
     if (part := _report_in(message)) is not None:
         fields = report.fields_of(part)
         return _complaint(_kind_of(part, fields), fields, message)
+    if (kind := _kind_in_xarf(message)) is not None:
+        return _complaint(kind, {}, message)
     if _is_forwarded_by_hotmail(message):
         return _complaint("complaint", {"feedback-type": "abuse"}, message)
     return _of_notification(report.notification(message) or {})
@@ -78,7 +83,11 @@ def _report_in(message: Entity) -> str | None:
 
 
 def _kind_of(part: str, fields: dict[str, str]) -> Kind:
-    """Say what is reported; what breaks the format (RFC 5965 §3.1) may still be a complaint."""
+    """Say what is reported; what breaks the format (RFC 5965 §3.1) may still be a complaint.
+
+    E-41: a type that is not there exactly once, or both dates, make a report malformed. That it
+    lacks a User-Agent or a Version, as some do, leaves no doubt of what it says.
+    """
     types = [line for line in part.lower().split("\n") if line.startswith("feedback-type:")]
     if len(types) != 1 or {"received-date", "arrival-date"} <= fields.keys():
         return "malformed"
@@ -114,6 +123,15 @@ def _named(text: str) -> str | None:
     """Return an address, unless it was obscured on the way (RFC 6590)."""
     found = addresses.canonical(text)
     return None if found is None or found.partition("@")[0] in _REDACTED else found
+
+
+def _kind_in_xarf(message: Entity) -> Kind | None:
+    """Read the other format that RFC 9477 allows; what it does not call spam, people look at."""
+    if not message.has("x-xarf") or report.original_of(message) is None:
+        return None
+    texts = (part.text[:_FIELDS_CHARS_MAX] for part in message.walk() if not part.parts)
+    types = {one.lower() for text in texts for one in _XARF_TYPE.findall(text)}
+    return "complaint" if types and types <= _XARF_KINDS else "unknown"
 
 
 def _is_forwarded_by_hotmail(message: Entity) -> bool:

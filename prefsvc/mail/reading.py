@@ -213,7 +213,7 @@ def _asked(message: Entity, place: _Place) -> Reading:
     is_answer = automatic.is_answer(subject)
     found = [requests.of_text(words)] if words else []
     if subject and not is_answer:
-        found.insert(0, requests.of_subject(subject))
+        found.insert(0, _of_subject(subject, words, found))
     if stops := [one for one in found if one.asked == "stop"]:
         read = _by_sender("opt_out", _widest(stops), message)
         named = requests.named_addresses(words if is_answer else f"{subject}\n{words}")
@@ -225,11 +225,18 @@ def _asked(message: Entity, place: _Place) -> Reading:
     return Reading("ignored", "nothing_asked")
 
 
+def _of_subject(subject: str, words: str, found: Sequence[Request]) -> Request:
+    """Read a subject; "Cancellation" of a letter about an order is no clear request."""
+    asked = requests.of_subject(subject)
+    is_of_another = requests.ends_a_contract(subject, words) and found[0].asked == "none"
+    return replace(asked, asked="ask") if asked.asked == "stop" and is_of_another else asked
+
+
 def _doubt(message: Entity, place: _Place, *, subject: str, words: str) -> Request | None:
     """Say what a message asks for that has no words for it."""
     is_answer = automatic.is_answer(subject)
     if _is_to_mailbox(message, place):
-        is_empty = not words and not subject
+        is_empty = not any(map(str.isalnum, words)) and requests.is_no_subject(subject)
         asked = Request("stop", "empty_to_unsubscribe_mailbox", "channel") if is_empty else None
         return asked or Request("ask", "unclear_to_unsubscribe_mailbox")
     if is_answer and not words:

@@ -1,8 +1,9 @@
 """What a mail server's refusal says: that nobody is there, or something else.
 
 Words decide before codes, for servers give 5.1.1 to whatever they dislike, and 5.0.0 to addresses
-that do not exist. Rule: where the two weigh the same, it is something else; a mailbox that was full
-for a day must not be lost for good.
+that do not exist; a code of the sender's standing (5.7.x) never says so by itself (E-50). Rule:
+where the two weigh the same, it is something else; a mailbox that was full for a day must not be
+lost for good.
 """
 
 import re
@@ -11,6 +12,7 @@ from functools import cache
 from typing import Final, Literal
 
 from prefsvc.mail.tables import table
+from prefsvc.mail.transcripts import Phase, phase_of
 
 Verdict = Literal["nobody", "something_else"]
 
@@ -29,28 +31,6 @@ _STATUS: Final = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
 _REPLY: Final = re.compile(r"(?<![\d.#])([245])[0-5]\d(?=[ ,:-]|$)(?![\d.])")
 _SENTENCE: Final = re.compile(r"[;!?]|\.(?=\s)|:\s(?=\S+\s\S+\s\S+\s\S+\s)")
 
-Phase = Literal["sender", "recipient", "message"]
-# At which command of the conversation a server refused. After DATA it had the whole message, and
-# refused it for what it is, whatever the words: carriers say "user unknown" of filtered mail, too.
-_PHASES: Final[dict[Phase, re.Pattern[str]]] = {
-    # With several commands sent at once, the answer to RCPT comes after DATA was sent.
-    "recipient": re.compile(
-        r"(?:\b(?:after|to|our|following)|>>>) ?rcpt\b|rcpt (?:to )?command|\[rcpt_to\]"
-        r"|like recipient|rejected recipient|recipient address rejected|recipient rejected"
-        r"|no valid recipients",
-        re.IGNORECASE,
-    ),
-    "message": re.compile(
-        r"after (?:the )?(?:end of |sending )?data\b|end[- ]of[- ]data|to data\b|data command"
-        r"|\[data\]"
-        r"|>>> ?(?:data|bdat|\.)\s|\(data\)|end of message|after sending message|following data",
-        re.IGNORECASE,
-    ),
-    "sender": re.compile(
-        r"(?:\b(?:after|to|our|following)|>>>) ?(?:mail from|ehlo|helo)|>>> ?mail\b|\[mail_from\]",
-        re.IGNORECASE,
-    ),
-}
 # RFC 3463 and its registry: bad destination mailbox or system, moved, null MX, no route to a host.
 _STATUS_OF_NOBODY: Final = frozenset({(1, 1), (1, 2), (1, 6), (1, 10), (4, 4)})
 _STATUS_OF_NO_KIND: Final = frozenset({(0, 0)})
@@ -68,12 +48,6 @@ class _Words:
     no_account: re.Pattern[str]
     nobody: re.Pattern[str]
     phrases: re.Pattern[str]
-
-
-def phase_of(text: str) -> Phase | None:
-    """Tell at which command the refusal in a text came; None where the text does not say."""
-    found = [phase for phase, pattern in _PHASES.items() if pattern.search(text)]
-    return found[0] if found else None
 
 
 def verdict(text: str, status: str | None = None, *, phase: Phase | None = None) -> Verdict | None:
@@ -97,6 +71,11 @@ def verdict(text: str, status: str | None = None, *, phase: Phase | None = None)
     if kinds & _STATUS_OF_NOBODY and not _says_nobody(said):
         return "nobody"
     return "something_else" if codes or _REPLY.search(said) or _says_nobody(said) else None
+
+
+def names_another_cause(text: str) -> bool:
+    """Say whether a refusal has words for something else than that nobody is there."""
+    return bool(_words().something_else.search(_plain(text)))
 
 
 def _is_about_something_else(

@@ -37,7 +37,9 @@ _DATE: Final = re.compile(
     r"\b(?:19|20)\d\d\b|\b\d{1,2}[./-]\d{1,2}[./-]\d{2,4}|\b\d{1,2}[/.]\d{1,2}\b"
 )
 _SENTENCE_END: Final = re.compile(r"[.!?,]\s+\w")
-_ENDS_ATTRIBUTION: Final = re.compile(r"[:\uff1a]\s*\**\s*-*\s*$")
+_ENDS_ATTRIBUTION: Final = re.compile(r"[:\uff1a]\s*\**\s*-*\s*$|^-{3,}\s.*\s-{3,}$")
+_NAME_ALONE: Final = re.compile(r"\s*[^<>@]{0,80}<[^\s<>@]{1,64}@[\w.-]{3,120}>\s*")
+_DATE_ALONE_CHARS_MAX: Final = 40
 _AROUND: Final = " \t\u00a0\u200b*_-=~#>|:\uff1a,.!…<\"'“”„«»"
 
 
@@ -72,6 +74,7 @@ def own_part(text: str) -> str:
     """Cut from a text what is quoted, pasted, signed with or printed under it."""
     lines = [line[:_LINE_CHARS_MAX].rstrip() for line in text[:CHARS_READ_MAX].split("\n")]
     kept: list[str] = []
+    has_quoted = False
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -79,16 +82,18 @@ def own_part(text: str) -> str:
             at += length
             if not _is_quoted_next(lines, at):
                 break
-        elif _begins_other_text(lines, at, has_words=_has_words(kept)):
+        elif _begins_other_text(lines, at, has_words=_has_words(kept), has_quoted=has_quoted):
             break
         else:
-            if not _is_of_quote(lines, at) and not _is_signed_by_program(line):
+            is_of_quote = _is_of_quote(lines, at)
+            has_quoted = has_quoted or is_of_quote
+            if not is_of_quote and not _is_signed_by_program(line):
                 kept.append(line.strip("\u200b \t\u00a0"))
             at += 1
     return "\n".join(kept).strip()
 
 
-def _begins_other_text(lines: Sequence[str], at: int, *, has_words: bool) -> bool:
+def _begins_other_text(lines: Sequence[str], at: int, *, has_words: bool, has_quoted: bool) -> bool:
     """Say whether from this line to the end nothing is the person's."""
     line = lines[at]
     if _is_quoted(line):  # nobody writes below what they forward
@@ -102,7 +107,7 @@ def _begins_other_text(lines: Sequence[str], at: int, *, has_words: bool) -> boo
     # A signature or a rule with nothing above it is how the person's text begins. Below a phone's
     # signature nobody writes: it stands above the quotation.
     ends = _SIGNATURE.match(line) or _RULE.match(line) or _is_signed_by_program(line)
-    return has_words and bool(ends)
+    return (has_words or has_quoted) and bool(ends)
 
 
 def _is_divider(line: str) -> bool:
@@ -115,6 +120,8 @@ def _is_divider(line: str) -> bool:
 
 def _is_pasted_header(lines: Sequence[str], at: int) -> bool:
     """Say whether a message's header begins here: labels in any language, or their shape."""
+    if _is_unlabelled_header(lines, at):
+        return True
     if (first := _label(lines[at])) is None:
         return False
     kinds: list[str | None] = []
@@ -128,6 +135,15 @@ def _is_pasted_header(lines: Sequence[str], at: int) -> bool:
         return _shows_a_message(values)
     joined = " ".join(values)
     return len(values) > 2 and bool(_MAIL_ADDRESS.search(joined) and _TIME.search(joined))  # noqa: PLR2004 - as short as headers get
+
+
+def _is_unlabelled_header(lines: Sequence[str], at: int) -> bool:
+    """Say whether a name with its address is followed by a moment alone, as Lotus Notes does."""
+    if at + 1 >= len(lines) or not _NAME_ALONE.fullmatch(lines[at]):
+        return False
+    moment = lines[at + 1].strip()
+    is_short = len(moment) <= _DATE_ALONE_CHARS_MAX
+    return is_short and bool(_DATE.search(moment) and _TIME.search(moment))
 
 
 def _shows_a_message(values: Sequence[str]) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final
 
-from prefsvc.mail import addresses
+from prefsvc.mail import addresses, transcripts
 from prefsvc.mail.hypertext import plain_text
 from prefsvc.mail.message import Entity, enclosed
 from prefsvc.mail.tables import table
@@ -90,7 +90,7 @@ def said(message: Entity) -> Said:
             pieces.append(part.text)
         elif part.media_type == "text/html" and not any(piece.strip() for piece in pieces):
             pieces.append(plain_text(part.text))
-    text = "\n" + "\n".join(pieces)[:CHARS_READ_MAX]
+    text = transcripts.plain("\n" + "\n".join(pieces)[:CHARS_READ_MAX])
     begins = _original_begins().search(text)
     return Said(text[: begins.start()], text[begins.start() :]) if begins else Said(text, "")
 

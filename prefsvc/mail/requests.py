@@ -24,7 +24,8 @@ _NAME_CHARS_MAX: Final = 80
 _NAMES_MAX: Final = 3
 
 _MAIL_ADDRESS: Final = re.compile(r"<?[^\s<>@]{1,64}@[^\s<>@]{1,120}>?")
-_NO_WORD: Final = re.compile(r"[^\w'\u2019+]+")
+# The vowels of Indian and Thai letters are no letters to `re`.
+_NO_WORD: Final = re.compile(r"[^\w'\u2019+\u0900-\u0dff\u0e00-\u0e7f]+")
 _E_MAIL: Final = re.compile(r"\be mail")
 _SUBJECT_PREFIX: Final = re.compile(
     r"\s*(?:subject|betreff|objet|asunto|oggetto|assunto|onderwerp|ämne|emne|temat|тема)\s*:\s*",
@@ -35,6 +36,8 @@ _NEGATION: Final = re.compile(
     r"|inte|ikke|niet|nie)(?: \w+| (?:want|wish|need|mean|intend|like) to)?\s?$"
 )
 _NEGATION_CHARS_MAX: Final = 40
+_SENTENCE: Final = re.compile(r"[^.!?\n]+[.!?]?")
+_WORDS_OF_A_REQUEST_MAX: Final = 9
 _LIST_NAME: Final = re.compile(r"\w*(?:[\d@_.+-]|recipient)\S*|news\w*|list\w*")
 
 
@@ -97,10 +100,25 @@ def named_addresses(text: str) -> list[str]:
     return list(dict.fromkeys(found))
 
 
+def ends_a_contract(subject: str, words: str) -> bool:
+    """Say whether a subject that may ask to stop is that of a letter which names a contract."""
+    return _plain(subject) in _contracts() and bool(_contract_words().search(_plain(words)))
+
+
+def is_no_subject(subject: str) -> bool:
+    """Say whether a subject is what programs write where there is none."""
+    said = _plain(subject)
+    return not said or said in _no_subjects()
+
+
 def _of_piece(text: str) -> Request:
+    if _kept().search(_plain(text)):
+        return Request("ask", "wants_to_stay")
     decision = decide(text)
     if decision.intent != "stop" and (rule := _phrase_in(text)):
         return Request("stop", rule, "channel")
+    if decision.intent == "none" and (asked := _asked_in_pairs(text)):
+        return Request(asked, "removal_words", "channel" if asked == "stop" else None)
     return _of_decision(decision)
 
 
@@ -126,6 +144,20 @@ def _pieces(text: str) -> Iterator[str]:
     yield text[:_CHARS_AT_ONCE]
 
 
+def _asked_in_pairs(text: str) -> Asked | None:
+    """Say what a sentence asks for that has a word for leaving and one for a list."""
+    asked: Asked | None = None
+    for sentence in _SENTENCE.findall(text[:_CHARS_AT_ONCE]):
+        said = _plain(sentence)
+        found = None if sentence.endswith("?") else _pairs().search(said)
+        if found is None or _NEGATION.search(said[: found.start()][-_NEGATION_CHARS_MAX:]):
+            continue
+        if said.count(" ") < _WORDS_OF_A_REQUEST_MAX:
+            return "stop"
+        asked = "ask"
+    return asked
+
+
 def _phrase_in(text: str) -> str | None:
     said = _plain(text)
     for pattern in _phrases():
@@ -148,18 +180,45 @@ def _whole() -> frozenset[str]:
 
 
 @cache
+def _contracts() -> frozenset[str]:
+    return frozenset(map(_plain, table("requests")["contracts"]))
+
+
+@cache
+def _contract_words() -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w)(?:{'|'.join(table('requests')['contract_words'])})(?!\w)")
+
+
+@cache
+def _no_subjects() -> frozenset[str]:
+    return frozenset(table("requests")["no_subjects"])
+
+
+@cache
+def _kept() -> re.Pattern[str]:
+    return re.compile(
+        "|".join(rf"(?<!\w)(?:{one})" for one in table("requests")["phrases"]["kept"])
+    )
+
+
+@cache
 def _commands() -> frozenset[str]:
     return frozenset(table("requests")["commands"])
 
 
 @cache
+def _pairs() -> re.Pattern[str]:
+    return re.compile("|".join(map(_filled, table("requests")["phrases"]["pairs"])))
+
+
+@cache
 def _phrases() -> tuple[re.Pattern[str], ...]:
-    phrases = table("requests")["phrases"]
-    parts = {"{that}": phrases["that"], "{list}": phrases["list"]}
-    return tuple(re.compile(_filled(pattern, parts)) for pattern in phrases["patterns"])
+    return tuple(re.compile(_filled(one)) for one in table("requests")["phrases"]["patterns"])
 
 
-def _filled(pattern: str, parts: dict[str, str]) -> str:
-    for name, part in parts.items():
-        pattern = pattern.replace(name, part)
+def _filled(pattern: str) -> str:
+    """Put the named parts of the table into a pattern ("{list}")."""
+    for name, part in table("requests")["phrases"].items():
+        if isinstance(part, str):
+            pattern = pattern.replace(f"{{{name}}}", part)
     return rf"(?<!\w){pattern}"

@@ -30,6 +30,8 @@ _DROPPED: Final[dict[str, Kind]] = {
     "bounced address": "bounce_hard",
     "invalid": "bounce_hard",
 }
+# What SendGrid makes of a refusal; any other class is not about whether somebody is there.
+_OF_THE_ADDRESS: Final = frozenset({"", "invalid address", "unclassified"})
 _OF_A_GROUP: Final = frozenset({"group_unsubscribe", "group_resubscribe"})
 
 
@@ -60,6 +62,8 @@ def _kind(name: str, fields: Fields) -> Kind:
     if name == "bounce":
         # "blocked" and "expired" are about this message or hour, not about the address.
         is_permanent = text(fields, "type") in {"", "bounce"}
+        if text(fields, "bounce_classification").lower() not in _OF_THE_ADDRESS:
+            return "bounce_soft"
         told = text(fields, "status"), text(fields, "reason")
         return bounce.of_permanent(*told) if is_permanent else "bounce_soft"
     return _KINDS.get(name, "other")

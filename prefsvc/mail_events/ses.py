@@ -70,7 +70,7 @@ def _told_of_bounces(_: Fields, about: Fields) -> Iterator[Told]:
 
 
 def _told_of_complaints(_: Fields, about: Fields) -> Iterator[Told]:
-    feedback = text(about, "complaintFeedbackType")
+    feedback = text(about, "complaintFeedbackType").lower()
     kind: Kind = "other" if feedback in _NO_COMPLAINT else "complaint"
     # Where the mailbox provider hides who complained, SES names everybody it may have been.
     for one in objects(about.get("complainedRecipients")):

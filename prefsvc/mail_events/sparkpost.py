@@ -65,7 +65,7 @@ def _kind(name: str, event: Fields) -> Kind:
     if name in _BOUNCES:
         return _kind_of_bounce(text(event, "bounce_class"), event)
     if name == "spam_complaint":
-        return "other" if text(event, "fbtype") in _NO_COMPLAINT else "complaint"
+        return "other" if text(event, "fbtype").lower() in _NO_COMPLAINT else "complaint"
     if name in _REJECTIONS and _SUPPRESSED.search(text(event, "raw_reason", "reason")):
         return "unsubscribe"
     return _KINDS.get(name, "other")

@@ -89,7 +89,22 @@ KINDS_OF = [
     ("sendgrid", {"event": "bounce", "type": "blocked", "status": "5.1.1"}, "bounce_soft"),
     ("sendgrid", {"event": "bounce", "type": "expired"}, "bounce_soft"),
     ("sendgrid", {"event": "bounce", "status": "5.1.1"}, "bounce_hard"),
+    *(("sendgrid", {"event": "bounce", "type": "bounce", "status": "5.0.0",
+                    "bounce_classification": named}, kind)
+      for named, kind in [("Invalid Address", "bounce_hard"), ("Unclassified", "bounce_hard"),
+                          ("Technical", "bounce_soft"), ("Content", "bounce_soft"),
+                          ("Reputation", "bounce_soft"), ("Mailbox Unavailable", "bounce_soft"),
+                          ("Frequency or Volume Too High", "bounce_soft")]),
+    ("sendgrid", {"event": "bounce", "reason": "552 The mailbox is full"}, "bounce_soft"),
+    ("sendgrid", {"event": "dropped", "reason": "Bounced Address"}, "bounce_hard"),
+    ("sendgrid", {"event": "dropped", "reason": "Invalid"}, "bounce_hard"),
+    ("sendgrid", {"event": "dropped", "reason": "Unsubscribed Address"}, "unsubscribe"),
+    ("sendgrid", {"event": "dropped", "reason": "Spam Reporting Address"}, "complaint"),
     ("sendgrid", {"event": "dropped", "reason": "Spam Content"}, "other"),
+    ("sendgrid", {"event": "deferred"}, "other"),
+    ("sendgrid", {"event": "group_unsubscribe", "asm_group_id": 7}, "unsubscribe"),
+    ("sendgrid", {"event": "group_resubscribe", "asm_group_id": 7}, "resubscribe"),
+    ("sendgrid", {"event": "spamreport"}, "complaint"),
     ("sendgrid", {"event": "account_status_change", "type": "suspended"}, "other"),
     ("sendgrid", {"event": 7}, "other"),
     ("postmark", {"RecordType": "Bounce", "Type": "Unsubscribe"}, "unsubscribe"),
@@ -98,6 +113,20 @@ KINDS_OF = [
     ("postmark", {"RecordType": "Bounce", "Type": "BadEmailAddress"}, "bounce_hard"),
     ("postmark", {"RecordType": "Bounce", "Type": "SoftBounce"}, "bounce_soft"),
     ("postmark", {"RecordType": "Bounce", "Type": "Transient"}, "other"),
+    *(("postmark", {"RecordType": "Bounce", "Type": named}, "other")
+      for named in ("AddressChange", "DnsError", "OpenRelayTest", "Unknown", "DMARCPolicy",
+                    "ChallengeVerification", "ManuallyDeactivated", "Unconfirmed",
+                    "SMTPApiError", "InboundError", "TemplateRenderingFailed")),
+    ("postmark", {"RecordType": "Bounce", "Type": "HardBounce", "Details":
+                  "smtp;550 5.1.1 <x> User unknown"}, "bounce_hard"),
+    ("postmark", {"RecordType": "Bounce", "Type": "HardBounce", "Details":
+                  "smtp;554 mailbox is full"}, "bounce_soft"),
+    *(("postmark", {"RecordType": "SubscriptionChange", "SuppressSending": True,
+                    "SuppressionReason": why}, kind)
+      for why, kind in [("HardBounce", "bounce_hard"), ("SpamComplaint", "complaint"),
+                        ("ManualSuppression", "unsubscribe")]),
+    *(("postmark", {"RecordType": named}, "other")
+      for named in ("Delivery", "Open", "Click", "Inbound")),
     ("postmark", {"RecordType": "Bounce", "Type": "AutoResponder"}, "other"),
     ("postmark", {"RecordType": "Bounce", "Type": "Blocked"}, "other"),
     ("postmark", {"RecordType": "SubscriptionChange", "SuppressSending": True}, "unsubscribe"),
@@ -110,10 +139,27 @@ KINDS_OF = [
                  "error": "sender blocked"}, "bounce_soft"),
     ("mailjet", {"event": "bounce", "hard_bounce": True, "error": "quota exceeded"},
      "bounce_soft"),
+    ("mailjet", {"event": "bounce", "hard_bounce": True, "error": "user unknown",
+                 "error_related_to": "recipient"}, "bounce_hard"),
+    ("mailjet", {"event": "bounce", "hard_bounce": True, "error": "no mail host",
+                 "error_related_to": "domain"}, "bounce_hard"),
+    ("mailjet", {"event": "unsub"}, "unsubscribe"),
+    ("mailjet", {"event": "spam", "source": "JMRPP"}, "complaint"),
+    *(("mailjet", {"event": named}, "other") for named in ("sent", "open", "click")),
+    ("mailjet", {"event": "blocked", "error": "preblocked"}, "bounce_hard"),
     ("mailjet", {"event": "blocked", "error": "spam reporter"}, "complaint"),
     ("mailjet", {"event": "blocked", "error": "duplicate in campaign"}, "other"),
     ("brevo", {"event": "unsubscribed"}, "unsubscribe"),
     ("brevo", {"event": "hardBounce"}, "bounce_hard"),
+    ("brevo", {"event": "unsubscribe"}, "unsubscribe"),
+    ("brevo", {"event": "spam"}, "complaint"),
+    ("brevo", {"event": "complaint"}, "complaint"),
+    ("brevo", {"event": "invalid_email"}, "bounce_hard"),
+    ("brevo", {"event": "soft_bounce"}, "bounce_soft"),
+    ("brevo", {"event": "blocked", "reason": "Contact is in the blocklist"}, "unsubscribe"),
+    *(("brevo", {"event": named}, "other")
+      for named in ("request", "delivered", "deferred", "opened", "unique_opened",
+                    "proxy_open", "click", "error", "contact_updated")),
     ("brevo", {"event": "hard_bounce", "reason": "552 5.2.2 mailbox full"}, "bounce_soft"),
     ("brevo", {"event": "list_addition", "list_id": [7]}, "other"),
     ("brevo", {"event": "contact_deleted"}, "other"),
@@ -179,6 +225,7 @@ def test_every_failure_of_mailguns_has_its_kind(told, kind):
         ("Permanent", {"status": "5.1.1"}, "bounce_hard"),
         ("Permanent", {}, "bounce_hard"),
         ("Permanent", {"diagnosticCode": "smtp; 550 5.7.1 policy"}, "bounce_soft"),
+        ("Permanent", {"diagnosticCode": "smtp; 552 mailbox full"}, "bounce_soft"),
         ("Transient", {"status": "5.1.1"}, "bounce_soft"),
         ("Undetermined", {}, "bounce_soft"),
     ],
@@ -190,6 +237,34 @@ def test_every_bounce_of_ses_has_its_kind(kind, told, expected):
         "bounce": {"bounceType": kind, "bouncedRecipients": recipients},
     }
     assert only("ses", document).kind == expected
+
+
+@pytest.mark.parametrize(
+    ("feedback", "kind"),
+    [
+        ("abuse", "complaint"),
+        ("fraud", "complaint"),
+        ("other", "complaint"),
+        (None, "complaint"),
+        ("not-spam", "other"),
+        ("Not-Spam", "other"),
+        ("virus", "other"),
+        ("auth-failure", "other"),
+    ],
+)
+def test_every_complaint_of_ses_has_its_kind(feedback, kind):
+    about = {
+        "complainedRecipients": [{"emailAddress": ANN}],
+        "complaintFeedbackType": feedback,
+    }
+    assert only("ses", {"eventType": "Complaint", "complaint": about}).kind == kind
+
+
+@pytest.mark.parametrize(
+    "name", ["Send", "Delivery", "Open", "Click", "Reject", "DeliveryDelay", "Rendering Failure"]
+)
+def test_other_events_of_ses_say_nothing(name):
+    assert only("ses", {"eventType": name, "mail": {"destination": [ANN]}}).kind == "other"
 
 
 def test_of_ses_every_topic_that_is_left_is_told():
@@ -244,6 +319,9 @@ def test_no_address_and_no_words_show_in_a_repr(provider):
         (("5.2.2",), "bounce_soft"),
         (("5.7.26",), "bounce_soft"),
         (("4.4.1",), "bounce_soft"),
+        (("5.0.0", "550 mailbox is full"), "bounce_soft"),
+        (("", "554 rejected as spam"), "bounce_soft"),
+        (("5.1.1", "550 5.1.1 unknown user, or disabled"), "bounce_hard"),
         (("", "550-5.7.1 blocked, see 5.1.1"), "bounce_soft"),
         (("", "from 192.5.7.1 and 5.7.1.2 refused"), "bounce_hard"),
     ],

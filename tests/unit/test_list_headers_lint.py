@@ -46,6 +46,8 @@ def test_a_message_with_sound_headers_has_no_findings(head):
         (GOOD.replace("/u/", "/\r\n u/"), "line break inside its brackets"),
         (GOOD.replace("/u/", "/ u/"), "white space"),
         (GOOD.replace("<", ""), "no URI in angle brackets"),
+        (GOOD.replace(f"{MAILTO}>", f"{MAILTO}> by mail"), "something else behind a URI"),
+        (GOOD.replace(f"<{URL}", f"<<{URL}"), "no URI in angle brackets"),
         (GOOD.replace("abc", "ä"), "not ASCII"),
         (GOOD.replace("abc", "a" * 1000), "more than 998 octets"),
         (GOOD.replace("One-Click", "one-click"), "not exactly"),

@@ -1,9 +1,14 @@
+import tomllib
+from pathlib import Path
+
 import pytest
 
 from prefsvc.mail import read
 from prefsvc.mail.automatic import is_answer, own_subject
-from tests.unit.mail.letters import ANN, letter, multipart
+from tests.unit.mail.letters import ANN, NEWS, letter, multipart
 
+ANSWERS = tomllib.loads((Path(__file__).parent / "mail" / "automatic.toml").read_text("utf-8"))
+QUOTED = "Please unsubscribe me\nunsubscribe\nTo unsubscribe, click here"
 REQUEST = "please remove me from your mailing list"
 FIELDS = [
     {"Auto_Submitted": "auto-replied"},
@@ -129,3 +134,29 @@ def test_a_postmaster_is_a_person_where_nothing_came_back():
     assert (read(raw).outcome, read(raw).address) == ("opt_out", "postmaster@example.org")
     report = letter(f"{ANN}: mailbox full", "Your mail", sender="postmaster@example.org")
     assert read(report).why == "bounce_for_another_reason"
+
+
+def answered(name, to):
+    """What this program answers, with the answered mail copied into it without any mark."""
+    answer = {"sender": f"Ann <{ANN}>", "fields": {}, **ANSWERS[name]}
+    words = answer["words"].replace("<news>", QUOTED)
+    return letter(words, answer["subject"], to=to, sender=answer["sender"], **answer["fields"])
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_no_automatic_answer_opts_out_whatever_it_quotes(name):
+    assert read(answered(name, NEWS)).outcome == "ignored"
+    assert read(answered(name, "unsubscribe@mail.acme.example.com")).outcome in {"ignored", "ask"}
+
+
+def test_a_mail_that_a_rule_hands_on_is_still_the_persons():
+    by_rule = {"X_MS_Exchange_Inbox_Rules_Loop": "desk@example.org"}
+    assert read(letter("please unsubscribe me", "News", **by_rule)).outcome == "opt_out"
+
+
+@pytest.mark.parametrize(
+    "subject",
+    ["The office is out of order: stop mails", "Who is out of the office? unsubscribe"],
+)
+def test_a_subject_that_only_speaks_of_absence_is_a_persons(subject):
+    assert read(letter("please unsubscribe me", subject)).outcome == "opt_out"

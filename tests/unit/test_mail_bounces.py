@@ -126,6 +126,11 @@ def test_a_report_of_anything_but_failure_is_ignored(action):
     assert gone(failure("550 5.1.1 user unknown", "5.1.1", action=action)) == []
 
 
+@pytest.mark.parametrize("action", ["failed", "Failed", "failure", "error", ""])
+def test_a_failure_is_one_in_the_words_of_any_program(action):
+    assert gone(failure("550 5.1.1 user unknown", "5.1.1", action=action)) == [ANN]
+
+
 def test_each_recipient_of_a_report_has_its_own_verdict():
     groups = [
         (ANN, "5.1.1", "550 5.1.1 user unknown"),

@@ -50,6 +50,16 @@ def test_a_declared_report_without_its_part_is_asked_about():
     assert read(report("", original=ORIGINAL, kind="feedback-report")).outcome == "ask"
 
 
+def test_a_report_without_the_message_is_read_from_its_fields():
+    found = read(complaint(extra=f"Original-Rcpt-To: <{BOB}>\n", original=""))
+    assert (found.outcome, found.address) == ("complaint", BOB)
+
+
+def test_no_address_is_taken_from_a_reports_prose():
+    raw = complaint(original="From: news@acme.example.com\n\nHello")
+    assert read(raw.replace(b"--b\n", b"--b\n\nbob@example.org complained\n", 1)).address is None
+
+
 def test_the_enclosed_message_comes_before_the_reports_fields():
     extra = f"Original-Rcpt-To: <{BOB}>\n"
     assert read(complaint(extra=extra)).address == ANN
@@ -73,6 +83,7 @@ def test_a_mailbox_comes_before_the_address_in_to(name):
         (f"List-Unsubscribe: <mailto:u+{SHORT}@stop.example.com?subject=unsubscribe>", SHORT),
         (f"List-Unsubscribe:\n <mailto:U%2B{SHORT.upper()}@stop.example.com>", SHORT.upper()),
         (f"Return-Path: <b+{SHORT}@stop.example.com>", SHORT),
+        (f"Message-ID: <m-{SHORT}@stop.example.com>", SHORT),
         (f"CFBL-Feedback-ID: {SHORT[:10]}\n {SHORT[10:]}", SHORT),
         (f"X-Prefsvc-Token: {SEALED}", SEALED),
     ],

@@ -9,6 +9,7 @@ RING = Keyring.for_brands([bytes(range(32))], ["acme"])
 SHORT = RING.short_token("acme", 7)
 SEALED = seal(RING.key("acme"), Link("email", "Ann@Example.org", topic="news"))
 HOST = "stop.example.com"
+DAEMON = "MAILER-DAEMON@mx.example.net"
 TOKEN_ADDRESSES = [f"u+{SHORT}@{HOST}", f"U+{SHORT.upper()}@STOP.EXAMPLE.COM", f"u+{SEALED}@{HOST}"]
 
 
@@ -55,6 +56,7 @@ def test_a_token_counts_in_the_envelope_alone():
         letter("gone", to=TOKEN_ADDRESSES[0], Return_Path="<>"),
         failure("451 4.4.1 try later", "4.4.1", to=f"u+{SHORT}"),
         failure("550 5.1.1 no such user", "5.1.1", to=f"u+{SHORT}", address=BOB),
+        letter(f"User unknown: {BOB}", "failure notice", to=TOKEN_ADDRESSES[0], sender=DAEMON),
     ],
 )
 def test_a_report_to_a_token_is_no_opt_out(raw):

@@ -7,8 +7,9 @@ says how sure it was.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -42,6 +43,10 @@ class Arrived:
     host: str
     reverse_path: str | None = field(default=None, repr=False)
     """The envelope's sender: "" is the null one, None where there was no envelope."""
+    received_at: datetime | None = None
+    """When it reached the company, where it has waited since then."""
+    verdicts: Mapping[str, str] = field(default_factory=dict)
+    """What a server that we believe has checked (`dkim`, `spf` …), with what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,10 @@ _MEANINGS: Final[dict[Outcome, _Meaning]] = {
     "complaint": _Meaning("complaint", "complaint", Scope("brand")),  # E-40: all of its lists
     "undeliverable": _Meaning("undeliverable", "bounce", Scope("channel")),
 }
+
+
+ACTED_ON: Final = frozenset(_MEANINGS)
+"""The outcomes from which acts follow; a doubt is a review, and the rest is nothing of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,18 +192,22 @@ def _act(service: Service, arrived: Arrived, found: _Read, named: _Named) -> Act
         "mailbox" if named.by == "token" and meaning.reason == "opt_out" else meaning.source,
         _evidence(arrived, found, named),
         reason=meaning.reason,
+        received_at=arrived.received_at,
         idempotency_key=f"mail:{found.identity}:{named.recipient.address_key.hex()}:{what}",
-        letter=_to_answer(service, found, named) if meaning.reason == "opt_out" else None,
+        letter=_to_answer(service, arrived, found, named) if meaning.reason == "opt_out" else None,
     )
 
 
-def _to_answer(service: Service, found: _Read, named: _Named) -> Letter | None:
+def _to_answer(service: Service, arrived: Arrived, found: _Read, named: _Named) -> Letter | None:
     """Return the letter if its author is to have a receipt.
 
     Only where the envelope's sender is the very address that was opted out: an answer to a forged
-    one would reach somebody of whom the mail says nothing. And never one of our own addresses.
+    one would reach somebody of whom the mail says nothing. And never one of our own addresses, nor
+    to a mail that lay in a mailbox for so long that nobody waits for an answer.
     """
     written, brand = found.letter, named.brand
+    if arrived.received_at and service.now() - arrived.received_at > service.settings.receipt_every:
+        return None
     if written is None or brand.retired_at or not brand.brand.mail.has_receipts:
         return None
     path = written.return_path
@@ -233,4 +246,5 @@ def _evidence(arrived: Arrived, found: _Read, named: _Named) -> Evidence:
         "named_by": named.by,
         # E-34: only our own token proves that it is about whom it names.
         "authenticated": named.by == "token",
+        "verdicts": dict(arrived.verdicts) or None,
     }

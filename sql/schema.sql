@@ -252,6 +252,7 @@ CREATE TABLE prefsvc.import (
     name text NOT NULL,
     reading jsonb NOT NULL,
     begun_at timestamp with time zone NOT NULL,
+    begun_by text NOT NULL,
     line bigint NOT NULL,
     lines_sha256 bytea NOT NULL,
     finished_at timestamp with time zone,

@@ -175,13 +175,14 @@ async def _run(service: Service, job: Job, writer: Writer | None) -> Run:
         else:
             one = await register.find(tx, brand, job.name)
         places = await register.places(tx, one.import_id)
+    is_read_only = job.is_dry or one.finished_at is not None
     taker = Taker(
-        writing=service.database.read if job.is_dry else partial(service.writing, brand),
+        writing=service.database.read if is_read_only else partial(service.writing, brand),
         vault=service.vault,
         brand=brand,
         one=one,
         places={b: place for b, place in places.items() if b % job.of == job.number},
-        is_dry=job.is_dry,
+        is_dry=is_read_only,
     )
     expected = one.reached if one.reached[0] else None
     reader = Reader(job.reading, Share(key_of(service.vault), job.number, job.of), expected)

@@ -13,11 +13,11 @@ from typing import Final, TypeVar, get_args
 from prefsvc import app
 from prefsvc.address import CHANNELS
 from prefsvc.brands import AppliedBrand
-from prefsvc.cli.context import Commands, dsn_of, vault_of
+from prefsvc.cli.context import Commands, dsn_of, vault_of, who
 from prefsvc.cli.import_shares import Job, Told, take, take_by_several
 from prefsvc.cli.progress import Progress
 from prefsvc.doors import Service
-from prefsvc.errors import InvalidParameter, UnknownBrand, UnreadableImport
+from prefsvc.errors import ImportDiffers, InvalidParameter, UnknownBrand, UnreadableImport
 from prefsvc.imports import register
 from prefsvc.imports.columns import COLUMNS
 from prefsvc.imports.given import REASONS, reading_of
@@ -48,6 +48,7 @@ def add_to(commands: Commands) -> None:
     _add_meanings(parser)
     _add_forms(parser)
     parser.add_argument("--name", help="the import's name; by default the file's digest")
+    parser.add_argument("--by", help="who imports it (the account that runs this)")
     parser.add_argument("--refused", type=Path, metavar="OUT.csv", help="where refused rows go")
     parser.add_argument("--dry-run", action="store_true", help="only say what would come of it")
     parser.add_argument(
@@ -117,11 +118,13 @@ def _import(settings: Settings, given: Namespace) -> int:
         brand, one, job = _with_service(
             settings, dsn, lambda service: _begun(service, given, reading, path, dsn)
         )
-        if one and one.finished_at:
+        if one and one.finished_at and not given.name:
             print(f"This was imported already, on {one.finished_at:%Y-%m-%d %H:%M} UTC:")
             told = _with_service(settings, dsn, lambda service: _as_it_was(service, one))
         else:
             told = _taken(job, given)
+            if one and one.finished_at and told.reached != one.reached:
+                raise ImportDiffers
             if not job.is_dry:
                 _with_service(settings, dsn, lambda service: _finish(service, brand, job, told))
     _say(told, job)
@@ -147,7 +150,7 @@ async def _begun(
     if job.is_dry:
         return brand, None, job
     async with service.database.transaction() as tx:
-        return brand, await register.begin(tx, brand, name, reading), job
+        return brand, await register.begin(tx, brand, name, reading, by=who(given)), job
 
 
 async def _brand(service: Service, slug: str | None) -> AppliedBrand:

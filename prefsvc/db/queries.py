@@ -2224,9 +2224,11 @@ async def first_acknowledgement(
 
 _BEGIN_IMPORT = """\
 insert into import (
-    import_id, brand_id, name, reading, begun_at, line, lines_sha256, refused, notes
+    import_id, brand_id, name, reading, begun_at, begun_by, line, lines_sha256, refused, notes
 )
-values ($1, $2, $3, $4, $5, 0, $6, '{}', '{}')
+values (
+    $1, $2, $3, $4, $5, $6, 0, $7, '{}', '{}'
+)
 on conflict (import_id) do nothing"""
 
 
@@ -2238,15 +2240,18 @@ async def begin_import(
     name: str,
     reading: Json,
     begun_at: datetime,
+    begun_by: str,
     lines_sha256: bytes,
 ) -> None:
     """Begin an import, unless it was begun before."""
-    await conn.execute(_BEGIN_IMPORT, import_id, brand_id, name, reading, begun_at, lines_sha256)
+    await conn.execute(
+        _BEGIN_IMPORT, import_id, brand_id, name, reading, begun_at, begun_by, lines_sha256
+    )
 
 
 _FIND_IMPORT = """\
-select import_id, name, reading, begun_at, line, lines_sha256, finished_at as "finished_at?",
-    refused, notes
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
 from import
 where import_id = $1 and brand_id = $2"""
 
@@ -2259,6 +2264,7 @@ class FindImportRow:
     name: str
     reading: Json
     begun_at: datetime
+    begun_by: str
     line: int
     lines_sha256: bytes
     finished_at: datetime | None
@@ -2273,8 +2279,8 @@ async def find_import(conn: Connection, *, import_id: UUID, brand_id: int) -> Fi
 
 
 _BRAND_IMPORTS = """\
-select import_id, name, reading, begun_at, line, lines_sha256, finished_at as "finished_at?",
-    refused, notes
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
 from import
 where brand_id = $1
 order by begun_at desc, import_id desc
@@ -2289,6 +2295,7 @@ class BrandImportsRow:
     name: str
     reading: Json
     begun_at: datetime
+    begun_by: str
     line: int
     lines_sha256: bytes
     finished_at: datetime | None

@@ -77,7 +77,10 @@ class Lines:
             octets = self._without_mark(octets)
         if self._decoder is None:
             return octets
-        return self._decoder.decode(octets).encode("utf-8", "replace")
+        try:
+            return self._decoder.decode(octets).encode("utf-8", "replace")
+        except UnicodeError:
+            raise UnreadableImport("This is not written in the encoding that was named.") from None
 
     def _without_mark(self, octets: bytes) -> bytes:
         name = self._encoding or next((n for m, n in _MARKS if octets.startswith(m)), None)

@@ -34,6 +34,7 @@ class Import:
     name: str
     reading: Json
     begun_at: datetime
+    begun_by: str
     reached: Reached
     finished_at: datetime | None
     refused: Mapping[str, int]
@@ -60,7 +61,7 @@ def name_of(file_sha256: bytes, reading: Reading) -> str:
     return f"sha256-{hashlib.sha256(what).hexdigest()[:40]}"
 
 
-async def begin(tx: Tx, brand: AppliedBrand, name: str, reading: Reading) -> Import:
+async def begin(tx: Tx, brand: AppliedBrand, name: str, reading: Reading, *, by: str) -> Import:
     """Begin an import, or go on with it; refuse one that was begun with another reading."""
     await queries.begin_import(
         tx.conn,
@@ -69,6 +70,7 @@ async def begin(tx: Tx, brand: AppliedBrand, name: str, reading: Reading) -> Imp
         name=name,
         reading=reading.to_document(),
         begun_at=tx.now,
+        begun_by=by,
         lines_sha256=hashlib.sha256().digest(),
     )
     found = await find(tx, brand, name)
@@ -91,7 +93,7 @@ def foreseen(tx: Tx, brand: AppliedBrand, name: str, reading: Reading) -> Import
     """Return an import as it would begin now."""
     nothing = (0, hashlib.sha256().digest())
     document = reading.to_document()
-    return Import(import_id_of(brand, name), name, document, tx.now, nothing, None, {}, {})
+    return Import(import_id_of(brand, name), name, document, tx.now, "", nothing, None, {}, {})
 
 
 async def newest(tx: Tx, brand: AppliedBrand, *, size: int) -> list[Import]:
@@ -106,6 +108,7 @@ def _import(row: queries.FindImportRow | queries.BrandImportsRow) -> Import:
         row.name,
         row.reading,
         row.begun_at,
+        row.begun_by,
         (row.line, row.lines_sha256),
         row.finished_at,
         row.refused,
@@ -119,7 +122,12 @@ async def places(tx: Tx, import_id: UUID) -> dict[int, Place]:
         row.bucket: Place(row.line, Counter(row.counts))
         for row in await queries.import_places(tx.conn, import_id=import_id)
     }
-    return {bucket: known.get(bucket, Place(0, Counter())) for bucket in range(BUCKET_COUNT)}
+    return nowhere() | known
+
+
+def nowhere() -> dict[int, Place]:
+    """Return how far an import has come that has not begun."""
+    return {bucket: Place(0, Counter()) for bucket in range(BUCKET_COUNT)}
 
 
 async def counts(tx: Tx, import_id: UUID) -> Counts:

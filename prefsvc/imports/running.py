@@ -26,6 +26,7 @@ class Refusals:
     hand_on: Callable[[Refused], None] | None = None
     counts: Counts = field(default_factory=Counter)
     _new: list[Refused] = field(default_factory=list)
+    """Those that are to be kept and are not yet."""
 
     def add(self, one: Refused) -> None:
         """Take one more."""
@@ -34,6 +35,10 @@ class Refusals:
         self.counts[one.why] += 1
         if self.hand_on:
             self.hand_on(one)
+
+    def first(self, size: int) -> list[Refused]:
+        """Return the first of those that nobody kept."""
+        return self._new[:size]
 
     async def keep(self, tx: Tx, one: Import) -> None:
         """Keep those that are new."""

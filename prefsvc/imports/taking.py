@@ -143,9 +143,12 @@ class Taker:
             async with places:
                 await self._bucket(bucket, rows)
 
-        async with asyncio.TaskGroup() as group:
-            for bucket, rows in waiting.items():
-                group.create_task(one(bucket, rows))
+        try:
+            async with asyncio.TaskGroup() as group:
+                for bucket, rows in waiting.items():
+                    group.create_task(one(bucket, rows))
+        except BaseExceptionGroup as failed:
+            raise failed.exceptions[0] from None  # the others are what came of it
 
     async def _bucket(self, bucket: int, rows: Sequence[Row]) -> None:
         acts, pace = [], Pace()

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 
 from prefsvc.address import Channel
+from prefsvc.bounce import of_permanent
 from prefsvc.imports.columns import plain
-from prefsvc.mail_events.bounce import of_permanent
 from prefsvc.suppression import Reason, ScopeKind
 
 Doubt: TypeAlias = Literal["not_an_opt_out", "temporary_failure", "unknown_status"]

@@ -8,6 +8,8 @@ create table prefsvc.import (
     -- How the list is read, where it does not say so itself.
     reading      jsonb not null,
     begun_at     timestamptz not null,
+    -- The API key, or the account at the command line.
+    begun_by     text not null,
     -- Up to which line it was read, and the digest of all lines up to there: another list cannot go on under its name.
     line         bigint not null,
     lines_sha256 bytea not null,

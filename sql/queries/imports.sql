@@ -1,22 +1,24 @@
 -- name: begin_import :execute
 -- Begin an import, unless it was begun before.
 insert into import (
-    import_id, brand_id, name, reading, begun_at, line, lines_sha256, refused, notes
+    import_id, brand_id, name, reading, begun_at, begun_by, line, lines_sha256, refused, notes
 )
-values (:import_id, :brand_id, :name, :reading, :begun_at, 0, :lines_sha256, '{}', '{}')
+values (
+    :import_id, :brand_id, :name, :reading, :begun_at, :begun_by, 0, :lines_sha256, '{}', '{}'
+)
 on conflict (import_id) do nothing
 
 -- name: find_import :maybe
 -- Read an import of a brand.
-select import_id, name, reading, begun_at, line, lines_sha256, finished_at as "finished_at?",
-    refused, notes
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
 from import
 where import_id = :import_id and brand_id = :brand_id
 
 -- name: brand_imports :many
 -- Read a brand's imports, the newest first.
-select import_id, name, reading, begun_at, line, lines_sha256, finished_at as "finished_at?",
-    refused, notes
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
 from import
 where brand_id = :brand_id
 order by begun_at desc, import_id desc

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 from prefsvc import app, logs
 from prefsvc.cli.context import vault_of
 from prefsvc.cursor import BUCKET_COUNT
+from prefsvc.db.away import AWAY
 from prefsvc.doors import Service
 from prefsvc.errors import ImportBrokenOff, Refusal
 from prefsvc.imports import register
@@ -31,7 +32,6 @@ from prefsvc.imports.rows import Reading, Refused, Share
 from prefsvc.imports.running import Refusals, Run
 from prefsvc.imports.taking import Taker, key_of
 from prefsvc.settings import Settings
-from prefsvc.web.problems import AWAY
 
 PIECE_BYTES: Final = 1 << 17
 ROWS_A_BUCKET: Final = 256

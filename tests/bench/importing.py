@@ -98,9 +98,7 @@ async def copied(service: Service, folder: Path) -> float:
         await conn.execute("set statement_timeout = 0")
         async with conn.transaction():
             for table in TABLES:
-                await conn.copy_to_table(
-                    table, source=folder / table, format="binary", timeout=600
-                )
+                await conn.copy_to_table(table, source=folder / table, format="binary", timeout=600)
     took = time.perf_counter() - started
     for table in TABLES:
         (folder / table).unlink()

@@ -1,10 +1,9 @@
-"""Lists as they come: every dialect, every kind of damage, and never more than a line in memory."""
+"""Lists as they come: every dialect, every kind of damage, never more than a line in memory."""
 
-import codecs
+import csv
 import gzip
 import hashlib
 import io
-import csv
 import json
 import tracemalloc
 from dataclasses import replace
@@ -13,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prefsvc.address import Address
 from prefsvc.errors import ImportDiffers, UnreadableImport
 from prefsvc.imports.given import reading_of
 from prefsvc.imports.lines import LINE_BYTES_MAX
@@ -21,7 +19,7 @@ from prefsvc.imports.reading import Reader
 from prefsvc.imports.rows import Refused, Row, Share
 from tests.support.cast import ANN, ANNS_PHONE, BOB
 
-KEYED = Share(lambda channel, sha256: sha256[:16])
+KEYED = Share(lambda _channel, sha256: sha256[:16])
 DIGEST = hashlib.sha256(ANN.encode()).hexdigest()
 
 
@@ -81,7 +79,7 @@ def test_unicode_is_known_by_its_first_octets(encoding):
 
 
 def test_a_line_that_is_no_utf_8_is_windows_1252_and_the_others_stay_utf_8():
-    lines = ["email".encode(), "jörg@example.org".encode(), "jürg@example.org".encode("cp1252")]
+    lines = [b"email", "jörg@example.org".encode(), "jürg@example.org".encode("cp1252")]
     assert addresses(b"\n".join(lines)) == ["jörg@example.org", "jürg@example.org"]
 
 
@@ -98,11 +96,11 @@ def test_gzip_is_undone_also_in_members_and_padded():
         assert [row.address.canonical for row in read(packed, size)[0]] == [ANN, BOB]
 
 
-@pytest.mark.parametrize("harm", [lambda packed: packed[:-9], lambda packed: packed[:20] + b"!" * 99])
-def test_a_gzip_that_is_cut_off_or_damaged_is_refused(harm):
+def test_a_gzip_that_is_cut_off_or_damaged_is_refused():
     packed = gzip.compress(f"email\n{ANN}\n".encode() * 50)
-    with pytest.raises(UnreadableImport, match="gzip"):
-        read(harm(packed))
+    for harmed in (packed[:-9], packed[:20] + b"!" * 99):
+        with pytest.raises(UnreadableImport, match="gzip"):
+            read(harmed)
 
 
 def test_a_bomb_of_gzip_takes_no_more_memory_than_a_line_may():
@@ -154,7 +152,9 @@ def test_a_row_with_more_fields_than_columns_is_refused():
     assert read(f"email,reason\n{ANN},left,and,more\n{BOB},left\n")[1] == [(2, "too_many_fields")]
 
 
-@pytest.mark.parametrize("line", ["{", '{"email": 1e999', '{"email": "\\ud800"}', "[1]", "null", "x"])
+@pytest.mark.parametrize(
+    "line", ["{", '{"email": 1e999', '{"email": "\\ud800"}', "[1]", "null", "x"]
+)
 def test_a_line_that_is_no_object_is_refused_and_the_others_stand(line):
     rows, refused = read(f'{{"email": "{ANN}"}}\n{line}\n{{"email": "{BOB}"}}')
     assert [row.line for row in rows] == [1, 3]
@@ -217,11 +217,13 @@ def test_a_hashed_list_is_read_from_its_own_column_or_in_place_of_addresses():
 def test_a_snapshot_of_prefsvc_itself_is_a_list():
     line = {
         "channel": "email", "address": ANN, "sha256": DIGEST, "scope": "brand", "topic": None,
-        "reason": "complaint", "since": "2024-05-01T00:00:00.000001Z", "deadline_at": "2024-05-11T00:00:00Z",
+        "reason": "complaint", "since": "2024-05-01T00:00:00.000001Z",
+        "deadline_at": "2024-05-11T00:00:00Z",
     }  # fmt: skip
     end = {"end": True, "count": 1, "lines_sha256": DIGEST, "cursor": "x", "positions": []}
     [row], refused = read("\n".join(map(json.dumps, (line, end))))
-    assert (row.scope, row.reason, row.said_at.microsecond, refused) == ("brand", "complaint", 1, [])
+    assert (row.scope, row.reason, row.said_at.microsecond) == ("brand", "complaint", 1)
+    assert not refused
     as_csv = ",".join(line) + "\n" + ",".join(str(v or "") for v in line.values())
     [again], refused = read(f"{as_csv}\n#end,1,{DIGEST},x\n")
     assert replace(again, line=1) == replace(row, line=1, topic=None, told=again.told)
@@ -238,7 +240,7 @@ def test_the_same_list_goes_on_and_another_does_not():
     for other in (text.replace(b"ann", b"eve"), text[:7]):
         differing = reader(first.reached)
         with pytest.raises(ImportDiffers):
-            list([*differing.feed(other), *differing.end()])
+            _ = [*differing.feed(other), *differing.end()]
 
 
 cells = st.text(st.characters(exclude_categories=("Cs",)), max_size=30)
@@ -252,7 +254,7 @@ def test_what_a_spreadsheet_writes_is_read_back_row_for_row(rows, delimiter, siz
     for number, (_, reason) in enumerate(rows):
         writer.writerow([f"person{number}@example.com", reason])
     octets = out.getvalue().encode()
-    found, refused = read(octets, size, columns={"reason": "", "source": "reason"}) if rows else ([], [])
+    found, refused = read(octets, size, columns={"reason": "", "source": "reason"})
     # Line breaks of other kinds count as ends of lines, and very long reasons are not rows.
     assert len(found) + len(refused) == len(rows)
     assert all(why == "unclosed_quote" for _, why in refused)
@@ -275,22 +277,3 @@ def test_no_octets_whatever_break_a_whole_file(octets):
             read(octets, 11, **said)
         except UnreadableImport:
             continue
-
-
-@given(st.from_regex(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,20}@[A-Za-z0-9.-]{1,30}", fullmatch=True))
-def test_the_short_way_to_an_ordinary_address_leads_where_the_long_one_does(text):
-    from prefsvc import address as module
-    from prefsvc.errors import InvalidAddress
-
-    def canonical():
-        try:
-            return Address.for_opt_out("email", text)
-        except InvalidAddress:
-            return None
-
-    short, pattern = canonical(), module._PLAIN_EMAIL
-    module._PLAIN_EMAIL = module.re.compile("(?!)")
-    try:
-        assert canonical() == short
-    finally:
-        module._PLAIN_EMAIL = pattern

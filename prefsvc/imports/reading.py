@@ -47,6 +47,11 @@ class Reader:
         """Return the last line that was read, and the digest of all up to it."""
         return self.line, self._digest.digest()
 
+    @property
+    def is_proven(self) -> bool:
+        """Say whether it was read so far that it can be no other list than before."""
+        return self._expected is None or self.line >= self._expected[0]
+
     def feed(self, octets: bytes) -> Iterator[Read]:
         """Yield the rows that these further octets end, in order."""
         for piece in self._unpacked.feed(octets):

@@ -2,12 +2,11 @@
 
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
 
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
-from prefsvc.errors import Refusal
+from prefsvc.errors import ImportDiffers, Refusal
 from prefsvc.imports import register
 from prefsvc.imports.reading import Read, Reader
 from prefsvc.imports.register import Counts, Import
@@ -70,30 +69,31 @@ class Run:
                 await self._take(self.reader.feed(piece))
                 self.on_part()
             await self._take(self.reader.end())
-        except BaseException:
-            with suppress(BaseException):  # the first failure is the one to tell
-                await self.taker.settle()
+        except ImportDiffers:
             raise
+        except Refusal:
+            await self._flush()
+            raise
+        finally:
+            await self.taker.settle()
         await self._flush()
         await self.taker.settle()
         self.on_part()
 
     async def _take(self, every: Iterator[Read]) -> None:
         pace = Pace()
-        try:
-            for one in every:
-                if isinstance(one, Row):
-                    self.taker.add(one)
-                else:
-                    self.refusals.add(one)
-                if self.taker.count >= self.rows_at_once:
-                    await self._flush()
-                await pace.after(_STEPS_A_ROW)
-        except Refusal:
-            await self._flush()
-            raise
+        for one in every:
+            if isinstance(one, Row):
+                self.taker.add(one)
+            else:
+                self.refusals.add(one)
+            if self.taker.count >= self.rows_at_once:
+                await self._flush()
+            await pace.after(_STEPS_A_ROW)
 
     async def _flush(self) -> None:
+        if not self.reader.is_proven:
+            return  # what waits is of a part that may yet turn out to be another list's
         await self.taker.flush(self.reader.reached)
         if not self.taker.is_dry:
             async with self.taker.writing() as tx:

@@ -170,7 +170,7 @@ class Settings(BaseSettings):
     """The largest import over the API, after its content encoding is undone."""
     imports_at_once_max: Positive = 2
     """The most imports over the API that are read at once."""
-    import_rows_at_once: Positive = 4096
+    import_batch_size: Positive = 4096
     """How many rows of an import over the API are sorted by bucket and recorded together: of each
     bucket some sixty, so that nobody's opt-out waits long behind them."""
     import_refusals_kept_max: Positive = 10_000

@@ -5,7 +5,7 @@ from typing import Final, TypeVar, get_args
 from zoneinfo import available_timezones
 
 from prefsvc.address import CHANNELS
-from prefsvc.errors import InvalidParameter
+from prefsvc.errors import InvalidParameter, UnreadableImport
 from prefsvc.imports.columns import COLUMNS, Column
 from prefsvc.imports.lines import check_encoding
 from prefsvc.imports.moments import DayOrder
@@ -24,13 +24,13 @@ def reading_of(
 ) -> Reading:
     """Read what was given, each under its name; refuse what is unknown."""
     if any(len(text) > _LENGTH_MAX for text in (*columns.values(), given.get("topic") or "")):
-        raise InvalidParameter(f"No name of a column or topic has {_LENGTH_MAX} characters.")
+        raise UnreadableImport(f"No name of a column or topic has over {_LENGTH_MAX} characters.")
     encoding, delimiter, header = (given.get(one) for one in ("encoding", "delimiter", "header"))
     if delimiter is not None and (len(delimiter) != 1 or delimiter in '"\r\n'):
         raise InvalidParameter("A delimiter is one character.", pointer="delimiter")
     zone = given.get("time_zone") or "UTC"
     if zone not in available_timezones():
-        raise InvalidParameter("Name a time zone as America/New_York.", pointer="time_zone")
+        raise UnreadableImport("Name a time zone as America/New_York.", pointer="time_zone")
     return Reading(
         form=_one_of(given.get("format"), get_args(Form), "format"),
         encoding=check_encoding(encoding) if encoding else None,
@@ -48,10 +48,10 @@ def reading_of(
 
 
 def _column(name: str) -> Column:
-    found = _one_of(name, COLUMNS, "columns")
-    if found is None:
-        raise InvalidParameter("A column has no name.", pointer="columns")
-    return found
+    for column in COLUMNS:
+        if name == column:
+            return column
+    raise UnreadableImport(f"The columns are {', '.join(COLUMNS)}.", pointer="columns")
 
 
 def _one_of(text: str | None, allowed: tuple[T, ...], name: str) -> T | None:

@@ -29,7 +29,8 @@ def check_encoding(name: str) -> str:
         "".encode(found := codecs.lookup(name).name)
     except (LookupError, ValueError):
         raise UnreadableImport(
-            "There is no such encoding; name it as utf-8, latin-1, cp1252 or utf-16."
+            "There is no such encoding; name it as utf-8, latin-1, cp1252 or utf-16.",
+            pointer="encoding",
         ) from None
     return found
 

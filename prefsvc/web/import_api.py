@@ -11,7 +11,7 @@ from aiohttp import web
 from prefsvc.address import CHANNELS
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
-from prefsvc.errors import ImportDiffers, InvalidParameter
+from prefsvc.errors import ImportDiffers, InvalidParameter, UnreadableImport
 from prefsvc.imports import register
 from prefsvc.imports.given import reading_of
 from prefsvc.imports.reading import Reader
@@ -111,7 +111,7 @@ def _columns(text: str) -> dict[str, str]:
     try:
         return msgspec.json.decode(text, type=dict[str, str])
     except (msgspec.MsgspecError, UnicodeError):
-        raise InvalidParameter(
+        raise UnreadableImport(
             'columns is a JSON object such as {"address": "E-Mail"}.', pointer="columns"
         ) from None
 
@@ -132,7 +132,7 @@ async def _run(entry: Entry, name: str, reading: Reading, *, is_dry: bool) -> tu
     expected = one.reached if one.reached[0] else None
     reader = Reader(reading, Share(key_of(service.vault)), expected)
     refusals = Refusals(settings.import_refusals_kept_max)
-    return Run(reader, taker, refusals, settings.import_rows_at_once), one
+    return Run(reader, taker, refusals, settings.import_batch_size), one
 
 
 async def _begun(

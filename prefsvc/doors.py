@@ -113,6 +113,7 @@ class Service:
     origins: Origins = field(default_factory=Origins)
     """Where mail that nobody vouches for came from, for the loop that looks for floods."""
     snapshots: asyncio.Semaphore = field(init=False)
+    imports: asyncio.Semaphore = field(init=False)
     mails: asyncio.Semaphore = field(init=False)
     reports: asyncio.Semaphore = field(init=False)
     reports_of: defaultdict[UUID, asyncio.Semaphore] = field(init=False)
@@ -136,6 +137,7 @@ class Service:
         )
         self.checks = Checks(self.database, self.settings.check_statements_at_once_max)
         self.mails = asyncio.Semaphore(self.settings.mails_read_at_once_max)
+        self.imports = asyncio.Semaphore(self.settings.imports_at_once_max)
         self.snapshots = asyncio.Semaphore(self.settings.snapshots_at_once_max)
         self.reports = asyncio.Semaphore(self.settings.sends_at_once_max)
         self.reports_of = defaultdict(lambda: asyncio.Semaphore(self.settings.sends_per_sender_max))

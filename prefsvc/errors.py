@@ -573,3 +573,33 @@ class MailNotEnclosed(Refusal):
     """Amazon SES told of a mail without enclosing it; use its SNS action, or post the mail here."""
 
     code = "mail_not_enclosed"
+
+
+class UnreadableImport(Refusal):
+    """This cannot be read as a list of opt-outs; docs/import.md says what can."""
+
+    code = "unreadable_import"
+
+
+class ImportDiffers(Refusal):
+    """Another list was begun under this name, or was read otherwise; take another name for it."""
+
+    code = "import_differs"
+
+
+class ImportUnderWay(Refusal):
+    """This import is going on elsewhere; wait for its end, or stop it, and try again."""
+
+    code = "import_under_way"
+
+
+class UnknownImport(Refusal):
+    """This brand has no import of that name; the list of imports shows those it has."""
+
+    code = "unknown_import"
+
+
+class ImportBrokenOff(Refusal):
+    """The import broke off; run the same command again, and it goes on where it stopped."""
+
+    code = "import_broken_off"

@@ -47,5 +47,7 @@ def _value(value: object, depth: int) -> object:
 
 
 def _text(text: str) -> str:
+    if text.isascii() and len(text) <= TEXT_LENGTH_MAX and "\0" not in text:
+        return text
     readable = text[:TEXT_LENGTH_MAX].encode("utf-8", "replace").decode()
     return readable.replace("\0", "\N{REPLACEMENT CHARACTER}")

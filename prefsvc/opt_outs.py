@@ -126,7 +126,7 @@ async def _store(tx: Tx, said: Draft, positions: Sequence[int], acts: Iterable[A
     spoken_of = {entry.address_key for entry in said.entries}
     addresses: dict[bytes, Recipient] = {}
     for act in acts:  # as the person wrote it, rather than as we derived it
-        if act.recipient.address and act.recipient.address_key in spoken_of:
+        if act.recipient.can_be_stored and act.recipient.address_key in spoken_of:
             addresses.setdefault(act.recipient.address_key, act.recipient)
     await store_addresses(tx, addresses.values())
     await queries.set_states(

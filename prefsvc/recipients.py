@@ -11,11 +11,15 @@ from prefsvc.vault import PEPPER_VERSION, Vault
 
 @dataclass(frozen=True, slots=True)
 class Recipient:
-    """Whom an act is about; `address` is None where only its key is left: an erased address."""
+    """Whom an act is about; `address` is None where only its key is left: an erased address.
+
+    Or where a list names it by its SHA-256 alone, which is then kept sealed.
+    """
 
     address_key: bytes
     channel: Channel
     address: Address | None
+    sealed_sha256: bytes | None = None
 
     @classmethod
     def of(cls, address: Address, vault: Vault) -> "Recipient":
@@ -31,7 +35,12 @@ class Recipient:
     def on(self, channel: Channel) -> "Recipient":
         """Return the same person on another channel that reaches the same address (S-31)."""
         address = replace(self.address, channel=channel) if self.address else None
-        return Recipient(self.address_key, channel, address)
+        return Recipient(self.address_key, channel, address, self.sealed_sha256)
+
+    @property
+    def can_be_stored(self) -> bool:
+        """Say whether there is anything by which lists could name it."""
+        return self.address is not None or self.sealed_sha256 is not None
 
     @property
     def country(self) -> str | None:
@@ -46,10 +55,9 @@ class Recipient:
 
 async def store_addresses(tx: Tx, recipients: Iterable[Recipient]) -> None:
     """Store addresses that are not known yet; an erased one that speaks again is not restored."""
-    known = [r for r in recipients if r.address]
+    known = [one for one in recipients if one.can_be_stored]
     await queries.ensure_addresses(
-        tx.conn,
-        rows=[_address(tx, r, r.address) for r in sorted(known, key=_by_bucket) if r.address],
+        tx.conn, rows=[_address(tx, one) for one in sorted(known, key=_by_bucket)]
     )
 
 
@@ -57,14 +65,17 @@ def _by_bucket(recipient: Recipient) -> tuple[int, bytes]:
     return (recipient.bucket, recipient.address_key)
 
 
-def _address(tx: Tx, recipient: Recipient, address: Address) -> queries.EnsureAddressesIn:
+def _address(tx: Tx, recipient: Recipient) -> queries.EnsureAddressesIn:
+    address = recipient.address
     return queries.EnsureAddressesIn(
         bucket=recipient.bucket,
         address_key=recipient.address_key,
         channel=kind_of(recipient.channel),
-        canonical=address.canonical,
-        as_written=None if address.as_written == address.canonical else address.as_written,
-        sealed_sha256=None,
+        canonical=address.canonical if address else None,
+        as_written=address.as_written
+        if address and address.as_written != address.canonical
+        else None,
+        sealed_sha256=recipient.sealed_sha256,
         pepper_version=PEPPER_VERSION,
         first_seen_at=tx.now,
     )

@@ -225,6 +225,15 @@ class Settings(BaseSettings):
     """The most send reports that are read at once; each keeps up to 64 MiB of verdicts."""
     sends_per_sender_max: Positive = 2
     """The most of them that are one sender's, so that none takes all the others' places."""
+    import_body_bytes_max: Positive = 2 << 30
+    """The largest import over the API, after its content encoding is undone."""
+    imports_at_once_max: Positive = 2
+    """The most imports over the API that are read at once."""
+    import_batch_size: Positive = 4096
+    """How many rows of an import over the API are sorted by bucket and recorded together: of each
+    bucket some sixty, so that nobody's opt-out waits long behind them."""
+    import_refusals_kept_max: Positive = 10_000
+    """Of how many refused rows an import keeps where they stand and why; all are counted."""
     sender_clock_ahead_seconds_max: Annotated[float, Field(ge=0)] = 60
     """How far a sender's clock may be ahead of ours; what was sent later still is refused."""
     feed_page_size_max: Positive = 10_000

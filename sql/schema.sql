@@ -6,6 +6,7 @@
 --     feed_head
 --     feed_tally
 --     idempotent_answer
+--     import_place
 --     ledger_checkpoint
 --     preference_event
 --     reach_backlog
@@ -31,6 +32,8 @@
 --     delivery
 --     delivery_attempt
 --     endpoint
+--     import
+--     import_refusal
 --     mail_flood
 --     mail_origin
 --     sender_watch
@@ -242,6 +245,34 @@ CREATE TABLE prefsvc.idempotent_answer (
     status smallint NOT NULL,
     answer jsonb NOT NULL,
     created_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE prefsvc.import (
+    import_id uuid NOT NULL,
+    brand_id integer NOT NULL,
+    name text NOT NULL,
+    reading jsonb NOT NULL,
+    begun_at timestamp with time zone NOT NULL,
+    begun_by text NOT NULL,
+    line bigint NOT NULL,
+    lines_sha256 bytea NOT NULL,
+    finished_at timestamp with time zone,
+    refused jsonb NOT NULL,
+    notes jsonb NOT NULL,
+    CONSTRAINT import_lines_count_up CHECK ((line >= 0))
+);
+
+CREATE TABLE prefsvc.import_place (
+    bucket smallint NOT NULL,
+    import_id uuid NOT NULL,
+    line bigint NOT NULL,
+    counts jsonb NOT NULL
+);
+
+CREATE TABLE prefsvc.import_refusal (
+    import_id uuid NOT NULL,
+    line bigint NOT NULL,
+    why text NOT NULL
 );
 
 CREATE TABLE prefsvc.installation (
@@ -555,6 +586,15 @@ ALTER TABLE ONLY prefsvc.honour_case
 ALTER TABLE ONLY prefsvc.idempotent_answer
     ADD CONSTRAINT idempotent_answer_pkey PRIMARY KEY (bucket, owner, idempotency_key);
 
+ALTER TABLE ONLY prefsvc.import
+    ADD CONSTRAINT import_pkey PRIMARY KEY (import_id);
+
+ALTER TABLE ONLY prefsvc.import_place
+    ADD CONSTRAINT import_place_pkey PRIMARY KEY (bucket, import_id);
+
+ALTER TABLE ONLY prefsvc.import_refusal
+    ADD CONSTRAINT import_refusal_pkey PRIMARY KEY (import_id, line);
+
 ALTER TABLE ONLY prefsvc.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
@@ -628,6 +668,8 @@ CREATE INDEX delivery_of_an_endpoint ON prefsvc.delivery USING btree (endpoint_i
 CREATE UNIQUE INDEX endpoint_of_receipts ON prefsvc.endpoint USING btree (brand_id) WHERE (kind = 'receipt'::text);
 
 CREATE UNIQUE INDEX honour_case_is_open_once ON prefsvc.honour_case USING btree (sender_id, kind, mailing) WHERE (resolved_at IS NULL);
+
+CREATE INDEX import_newest_first ON prefsvc.import USING btree (brand_id, begun_at DESC, import_id DESC);
 
 CREATE INDEX mailing_newest_first ON prefsvc.mailing USING btree (sender_id, registered_at DESC);
 

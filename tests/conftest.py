@@ -21,7 +21,8 @@ hypothesis.settings.register_profile("prefsvc", deadline=None)
 hypothesis.settings.load_profile("prefsvc")
 
 TABLES = (
-    "twilio_consent", "twilio_target", "twilio_account", "mail_origin", "mail_flood",
+    "import_refusal", "import_place", "import", "twilio_consent", "twilio_target", "twilio_account",
+    "mail_origin", "mail_flood",
     "delivery_attempt", "delivery", "endpoint", "alarm", "sender_watch", "violation", "case_note",
     "honour_case", "send_report", "mailing", "handover", "feed_tally", "review", "reach_backlog",
     "idempotent_answer", "short_link", "receipt", "ledger_checkpoint", "suppression", "evidence",

@@ -2424,6 +2424,214 @@ async def first_acknowledgement(
     return value
 
 
+_BEGIN_IMPORT = """\
+insert into import (
+    import_id, brand_id, name, reading, begun_at, begun_by, line, lines_sha256, refused, notes
+)
+values (
+    $1, $2, $3, $4, $5, $6, 0, $7, '{}', '{}'
+)
+on conflict (import_id) do nothing"""
+
+
+async def begin_import(
+    conn: Connection,
+    *,
+    import_id: UUID,
+    brand_id: int,
+    name: str,
+    reading: Json,
+    begun_at: datetime,
+    begun_by: str,
+    lines_sha256: bytes,
+) -> None:
+    """Begin an import, unless it was begun before."""
+    await conn.execute(
+        _BEGIN_IMPORT, import_id, brand_id, name, reading, begun_at, begun_by, lines_sha256
+    )
+
+
+_FIND_IMPORT = """\
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
+from import
+where import_id = $1 and brand_id = $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class FindImportRow:
+    """A row of find_import."""
+
+    import_id: UUID
+    name: str
+    reading: Json
+    begun_at: datetime
+    begun_by: str
+    line: int
+    lines_sha256: bytes
+    finished_at: datetime | None
+    refused: Json
+    notes: Json
+
+
+async def find_import(conn: Connection, *, import_id: UUID, brand_id: int) -> FindImportRow | None:
+    """Read an import of a brand."""
+    row = await conn.fetchrow(_FIND_IMPORT, import_id, brand_id)
+    return FindImportRow(*row) if row else None
+
+
+_BRAND_IMPORTS = """\
+select import_id, name, reading, begun_at, begun_by, line, lines_sha256,
+    finished_at as "finished_at?", refused, notes
+from import
+where brand_id = $1
+order by begun_at desc, import_id desc
+limit $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class BrandImportsRow:
+    """A row of brand_imports."""
+
+    import_id: UUID
+    name: str
+    reading: Json
+    begun_at: datetime
+    begun_by: str
+    line: int
+    lines_sha256: bytes
+    finished_at: datetime | None
+    refused: Json
+    notes: Json
+
+
+async def brand_imports(conn: Connection, *, brand_id: int, size: int) -> list[BrandImportsRow]:
+    """Read a brand's imports, the newest first."""
+    return [BrandImportsRow(*row) for row in await conn.fetch(_BRAND_IMPORTS, brand_id, size)]
+
+
+_NOTE_IMPORT_READ = """\
+update import
+set line = $1, lines_sha256 = $2
+where import_id = $3 and line < $1"""
+
+
+async def note_import_read(
+    conn: Connection, *, line: int, lines_sha256: bytes, import_id: UUID
+) -> int:
+    """Note how far a list was read, before anything of that part is recorded."""
+    return affected(await conn.execute(_NOTE_IMPORT_READ, line, lines_sha256, import_id))
+
+
+_FINISH_IMPORT = """\
+update import
+set line = $1, lines_sha256 = $2, finished_at = $3, refused = $4,
+    notes = $5
+where import_id = $6 and finished_at is null"""
+
+
+async def finish_import(
+    conn: Connection,
+    *,
+    line: int,
+    lines_sha256: bytes,
+    now: datetime,
+    refused: Json,
+    notes: Json,
+    import_id: UUID,
+) -> int:
+    """Note that a list was read to its end."""
+    return affected(
+        await conn.execute(_FINISH_IMPORT, line, lines_sha256, now, refused, notes, import_id)
+    )
+
+
+_IMPORT_PLACES = """\
+select bucket, line, counts
+from import_place
+where import_id = $1"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportPlacesRow:
+    """A row of import_places."""
+
+    bucket: int
+    line: int
+    counts: Json
+
+
+async def import_places(conn: Connection, *, import_id: UUID) -> list[ImportPlacesRow]:
+    """Read how far an import has come in each bucket, and what came of its rows."""
+    return [ImportPlacesRow(*row) for row in await conn.fetch(_IMPORT_PLACES, import_id)]
+
+
+_MOVE_IMPORT_PLACE = """\
+insert into import_place (bucket, import_id, line, counts)
+values ($1, $2, $3, $4)
+on conflict (bucket, import_id) do update
+set line = excluded.line, counts = excluded.counts
+where import_place.line = $5"""
+
+
+async def move_import_place(
+    conn: Connection, *, bucket: int, import_id: UUID, line: int, counts: Json, before: int
+) -> int:
+    """Move an import on in a bucket; not if another process has moved it meanwhile."""
+    return affected(await conn.execute(_MOVE_IMPORT_PLACE, bucket, import_id, line, counts, before))
+
+
+_KEEP_IMPORT_REFUSALS = Batch(
+    """\
+insert into import_refusal (import_id, line, why)
+values """,
+    """\
+
+on conflict (import_id, line) do nothing""",
+    0,
+    ("uuid", "bigint", "text"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KeepImportRefusalsIn:
+    """A row for keep_import_refusals."""
+
+    import_id: UUID
+    line: int
+    why: str
+
+
+async def keep_import_refusals(conn: Connection, rows: Sequence[KeepImportRefusalsIn]) -> None:
+    """Keep where refused rows stand, and why."""
+    for chunk in _KEEP_IMPORT_REFUSALS.cut(rows):
+        values = [value for row in chunk for value in (row.import_id, row.line, row.why)]
+        await conn.execute(_KEEP_IMPORT_REFUSALS.text(len(chunk)), *values)
+
+
+_IMPORT_REFUSALS = """\
+select line, why
+from import_refusal
+where import_id = $1
+order by line
+limit $2"""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportRefusalsRow:
+    """A row of import_refusals."""
+
+    line: int
+    why: str
+
+
+async def import_refusals(
+    conn: Connection, *, import_id: UUID, size: int
+) -> list[ImportRefusalsRow]:
+    """Read the first rows of an import that were refused."""
+    return [ImportRefusalsRow(*row) for row in await conn.fetch(_IMPORT_REFUSALS, import_id, size)]
+
+
 _INSTALLATION = """\
 select installation_id, feed_epoch, server_history, pepper_version, pepper_fingerprint,
     ledger_fingerprint, epoch_began_at as "epoch_began_at?"

@@ -4,12 +4,13 @@
 docs/brands.md explains it. Pure: the clock is the caller's, the rules are data (`rules.toml`).
 """
 
-from prefsvc.honour.basis import Basis, Due
+from prefsvc.honour.basis import Basis
 from prefsvc.honour.business_days import CALENDAR_VERSION, is_known_calendar
 from prefsvc.honour.choice import Choice, choose
 from prefsvc.honour.counting import Bases, basis, deadline, shortest_window
 from prefsvc.honour.earliest import Deadline
 from prefsvc.honour.explanation import day_in_words, moment_in_words, sentence, start_in_words
+from prefsvc.honour.lines import Due
 from prefsvc.honour.reckoning import Ending, Moments, Reckoning, could_end_before
 from prefsvc.honour.rule_file import load_rules, parse_rules, rules_of
 from prefsvc.honour.rules import (

@@ -9,54 +9,21 @@ import hashlib
 from base64 import urlsafe_b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import cached_property
 from typing import Any, Final, Self
 
 from prefsvc.honour.business_days import CALENDAR_VERSION, holidays_of
 from prefsvc.honour.earliest import Deadline
-from prefsvc.honour.reckoning import Moments, Skipped, last_moment, quarter, reckon, skipped_days
+from prefsvc.honour.lines import Day, Due, SkippedDays, cut
+from prefsvc.honour.reckoning import Moments, Skipped, last_moment, reckon, skipped_days
 from prefsvc.honour.rule_file import title_and_source
 from prefsvc.honour.rules import Rule
 from prefsvc.honour.span import Span
 from prefsvc.ledger_row import canonical_json
 
 _ID_OCTETS: Final = 12
-_QUARTER: Final = timedelta(minutes=15) - timedelta(microseconds=1)
-_LINES_MAX: Final = 1024
-
-SkippedDays = Mapping[str, tuple[date, ...]]
-"""By a window's id: the holidays that were passed over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Due:
-    """By when an opt-out must have been heard, and what its basis and moments do not tell."""
-
-    deadline_at: datetime
-    target_at: datetime | None
-    skipped: SkippedDays = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """How the outcome goes on from the beginning of a quarter of an hour to its end."""
-
-    due: Due
-    begin: datetime
-    deadline_moves: bool
-    target_moves: bool
-
-    def at(self, moment: datetime) -> Due:
-        """Return the outcome for a moment of the quarter."""
-        after = moment - self.begin
-        due = self.due
-        target_at = due.target_at + after if due.target_at and self.target_moves else due.target_at
-        return Due(
-            due.deadline_at + after if self.deadline_moves else due.deadline_at,
-            target_at,
-            due.skipped,
-        )
+_DAYS_MAX: Final = 4096  # eleven years, as an import of old opt-outs may span
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +37,7 @@ class Basis:
     added: tuple[str, ...] = ()
     dropped: tuple[str, ...] = ()
     calendar: str = CALENDAR_VERSION
-    _lines: dict[datetime, _Line | None] = field(default_factory=dict, compare=False, repr=False)
+    _days: dict[date, Day] = field(default_factory=dict, compare=False, repr=False)
 
     @cached_property
     def id(self) -> str:
@@ -83,7 +50,7 @@ class Basis:
         received, sent = moments.received, moments.sent
         if sent != received:
             return self._due(received, sent)
-        line = self._line(quarter(received))
+        line = self._day(received.date()).line(received, lambda at: self._due(at, at))
         return line.at(received) if line else self._due(received, received)
 
     def deadline(self, moments: Moments, skipped: SkippedDays | None = None) -> Deadline:
@@ -157,26 +124,30 @@ class Basis:
             calendar=document["calendar"],
         )
 
-    def _line(self, begin: datetime) -> _Line | None:
-        if begin not in self._lines:
-            if len(self._lines) >= _LINES_MAX:
-                self._lines.clear()
-            self._lines[begin] = self._drawn(begin)
-        return self._lines[begin]
+    def _day(self, day: date) -> Day:
+        if day not in self._days:
+            if len(self._days) >= _DAYS_MAX:
+                self._days.clear()
+            self._days[day] = cut(day, self._zones, self._ends)
+        return self._days[day]
 
-    def _drawn(self, begin: datetime) -> _Line | None:
-        """Draw the outcome over a quarter of an hour; None where it bends within it.
+    @cached_property
+    def _zones(self) -> frozenset[str]:
+        """Return every zone whose days count."""
+        named = {
+            name for rule in self._every for name in (rule.time_zone, *rule.time_zones) if name
+        }
+        return frozenset({self.time_zone, *named})
 
-        Each window ends a fixed while after it began, or at a fixed moment, or at the earlier of
-        the two. So what moves with the quarter from its beginning to its end does so all along,
-        and what is the same at both ends is the same between.
-        """
-        first, last = self._due(begin, begin), self._due(begin + _QUARTER, begin + _QUARTER)
-        deadline = _movement(first.deadline_at, last.deadline_at)
-        target = first.target_at and last.target_at and _movement(first.target_at, last.target_at)
-        if deadline is None or (first.target_at and target is None):
-            return None
-        return _Line(first, begin, deadline_moves=deadline, target_moves=bool(target))
+    @property
+    def _every(self) -> tuple[Rule, ...]:
+        return (*self.windows, self.target) if self.target else self.windows
+
+    def _ends(self, at: datetime) -> list[datetime]:
+        return [
+            last_moment(rule, received=at, sent=at, time_zone=self.time_zone)
+            for rule in self._every
+        ]
 
     def _due(self, received: datetime, sent: datetime) -> Due:
         deadline_at = min(
@@ -198,11 +169,6 @@ class Basis:
             return None
         at = last_moment(self.target, received=received, sent=sent, time_zone=self.time_zone)
         return min(at, deadline_at)
-
-
-def _movement(first: datetime, last: datetime) -> bool | None:
-    """Say whether something moves all the time or not at all; None if now and then."""
-    return {_QUARTER: True, timedelta(0): False}.get(last - first)
 
 
 def _named(rule: Rule, days: tuple[date, ...]) -> Skipped:

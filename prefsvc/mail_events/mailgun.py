@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 from urllib.parse import parse_qsl
 
+from prefsvc import bounce
 from prefsvc.errors import InvalidBody
-from prefsvc.mail_events import bounce
 from prefsvc.mail_events.event import Kind, MailEvent, Reading
 from prefsvc.mail_events.fields import (
     Fields,

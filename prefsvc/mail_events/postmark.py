@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
-from prefsvc.mail_events import bounce
+from prefsvc import bounce
 from prefsvc.mail_events.event import Kind, MailEvent, Reading
 from prefsvc.mail_events.fields import (
     Fields,

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from prefsvc import bounce
 from prefsvc.errors import InvalidBody
-from prefsvc.mail_events import bounce
 from prefsvc.mail_events.event import Kind, MailEvent, Reading
 from prefsvc.mail_events.fields import (
     Fields,

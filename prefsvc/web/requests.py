@@ -44,7 +44,7 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
 
 
 _OF_TEXTS = ("/hooks/telnyx/", "/hooks/twilio/")
-_UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends")
+_UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends", "/imports/{import}")
 
 
 @web.middleware

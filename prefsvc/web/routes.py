@@ -10,6 +10,7 @@ from prefsvc.web import (
     endpoint_api,
     forged_api,
     health,
+    import_api,
     ledger_api,
     link_api,
     links,
@@ -43,6 +44,10 @@ ROUTES = [
     # Opt-outs and opt-ins.
     web.get(f"{BRAND}/opt-outs/{{opt_out_id}}", opt_out_api.get_opt_out),
     web.post(f"{BRAND}/opt-ins", opt_out_api.post_opt_in),
+    # Lists of opt-outs that the company has already.
+    web.get(f"{BRAND}/imports", import_api.get_imports),
+    web.put(f"{BRAND}/imports/{{import}}", import_api.put_import),
+    web.get(f"{BRAND}/imports/{{import}}", import_api.get_import),
     # Raw mails. Mailgun posts the raw message only to addresses that end in mime.
     web.post(f"{BRAND}/mails", mail_api.post_mail),
     web.post(f"{BRAND}/mails/mime", mail_api.post_mail),

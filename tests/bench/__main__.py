@@ -2,8 +2,8 @@
 
 Medians of paired rounds against a durable PostgreSQL (fsync and synchronous_commit on): durable
 opt-outs over HTTP beside pgbench's one-row inserts, single checks beside the raw SELECT, and the
-snapshot beside COPY of the same columns. Then what owing.py measures. Nothing here fails on a slow
-machine: it prints. `--only rates` or `--only senders` leaves the rest out.
+snapshot beside COPY of the same columns. Then what owing.py and importing.py measure. Nothing here
+fails on a slow machine: it prints. `--only rates`, `senders` or `import` leaves the rest out.
 """
 
 import argparse
@@ -23,7 +23,7 @@ from prefsvc.links import Link
 from prefsvc.recipients import Recipient
 from prefsvc.settings import Settings
 from prefsvc.vault import open_vault
-from tests.bench import limits, owing
+from tests.bench import importing, limits, owing
 from tests.bench.served import served
 from tests.support.cast import acme
 
@@ -148,10 +148,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--count", type=int, default=2000)
-    parser.add_argument("--only", choices=("rates", "senders"))
+    parser.add_argument("--only", choices=("rates", "senders", "import"))
     parser.add_argument("--opt-outs", type=int, default=5_000_000)
+    parser.add_argument("--imported", type=int, default=1_000_000)
     given = parser.parse_args()
-    for name, measure in (("rates", bench), ("senders", owing.bench)):
+    for name, measure in (
+        ("rates", bench),
+        ("senders", owing.bench),
+        ("import", importing.bench),
+    ):
         if given.only in {None, name}:
             measure_alone(measure, given)
 

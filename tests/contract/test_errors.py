@@ -7,6 +7,7 @@ from prefsvc.web.problems import STATUS
 
 # What only the command line says: at start, or to an operator. None may reach an HTTP caller.
 COMMAND_LINE_ONLY = {
+    errors.ImportBrokenOff,
     errors.AddressInUse,
     errors.BrandRefusal,
     errors.CheckpointsUnreadable,

@@ -8,7 +8,20 @@ from prefsvc import honour
 from prefsvc.honour import Bases, Basis, Moments, Promise, Span, load_rules, rules_of
 from tests.unit.test_honour_properties import ZONES, opt_outs, places, promises, rule_lists
 
-quarters = st.timedeltas(timedelta(0), timedelta(minutes=15))
+later = st.timedeltas(timedelta(0), timedelta(days=1))
+# Clocks are changed on these days, or at the end of windows that begin on them, somewhere.
+changes = st.builds(
+    lambda day, after: day + after,
+    st.sampled_from(
+        [
+            datetime(2026, month, day, tzinfo=UTC)
+            for month, days in ((2, (22, 26)), (3, (7, 8, 19, 28, 29)), (4, (4, 5)), (9, (17, 26)),
+                                (10, (3, 4, 21, 24, 25, 31)), (11, (1, 2)))
+            for day in days
+        ]
+    ),
+    later,
+)  # fmt: skip
 
 
 @st.composite
@@ -35,10 +48,9 @@ def test_what_is_due_is_what_the_whole_reckoning_says(basis, moments):
 
 
 @settings(deadline=None)
-@given(bases(), opt_outs(), st.lists(quarters, max_size=4))
-def test_moments_of_one_quarter_of_an_hour_are_each_reckoned_right(basis, moments, later):
-    for after in [timedelta(0), *later]:
-        at = moments.received_at + after
+@given(bases(), opt_outs(), st.lists(later, max_size=4), st.lists(changes, max_size=4))
+def test_every_moment_of_a_day_is_reckoned_right(basis, moments, further, others):
+    for at in [*(moments.received_at + after for after in [timedelta(0), *further]), *others]:
         one = Moments(received_at=at, recorded_at=at)
         deadline = basis.deadline(one)
         due = basis.due(one)

@@ -5,7 +5,7 @@ PY := $(BIN)/python
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help serve test lint bench intent-report mail-report mail-fuzz format queries tables lock wheel clean
+.PHONY: help serve test lint bench drills intent-report mail-report mail-fuzz format queries tables lock wheel clean
 
 help: ## Say what there is to make
 	@echo "make TARGET, where TARGET is one of"
@@ -27,6 +27,9 @@ lint: .venv/.ready-all ## Check style, types, the direction of imports, and the 
 
 bench: .venv/.ready-all ## Measure opt-outs, checks and feeds per second (BENCH_ARGS)
 	$(PY) -m tests.bench $(BENCH_ARGS)
+
+drills: .venv/.ready-all ## Break all that can break, under load, and count what was lost (DRILLS_ARGS)
+	$(PY) -m tests.drills $(DRILLS_ARGS)
 
 intent-report: .venv/.ready-all ## Say how texts are read as stop, ask or none, and which are misread
 	$(PY) -m tests.unit.intent.report

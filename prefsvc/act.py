@@ -20,7 +20,8 @@ class Act:
     """What somebody said, as a door understood it.
 
     `sent_at` is when they said it, where that is known; `received_at` when it reached the company
-    (by default: now). `idempotency_key` names the request, so that a late duplicate is recognised
+    (by default: now, or `arrived_at`, when it came to our own door: writing it down may take long).
+    `idempotency_key` names the request, so that a late duplicate is recognised
     even after an act of the other kind. `country` is where they are, as far as the door was told
     (ISO 3166); a phone number may say it, too. `event_id` is the id that it was given when it was
     kept in the spool; under it, it is recorded once. `letter` is the mail that said it, where that
@@ -35,6 +36,7 @@ class Act:
     reason: Reason = "opt_out"
     sent_at: datetime | None = None
     received_at: datetime | None = None
+    arrived_at: datetime | None = None
     idempotency_key: str | None = None
     country: str | None = None
     event_id: UUID | None = None

@@ -33,12 +33,18 @@ class Tips:
     broken: set[Place] = field(default_factory=set)
     """Places whose next row is not as it was written; told once, and by `prefsvc ledger verify`."""
 
+    def remember(self, made: "Made") -> None:
+        """Take in what a round did, once it is committed: nothing was signed for before."""
+        self.reached.update(made.reached)
+        self.broken.update(made.broken)
+
 
 @dataclass(frozen=True, slots=True)
 class Made:
     """What one round did: the checkpoints made, the places newly found broken, and what is left."""
 
     count: int
+    reached: dict[Place, tuple[int, bytes]]
     broken: tuple[Place, ...]
     has_more: bool = False
 
@@ -55,11 +61,16 @@ class _Grown:
 
 
 async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tips: Tips) -> Made:
-    """Make a checkpoint for each brand and bucket that has grown since the last one."""
+    """Make a checkpoint for each brand and bucket that has grown since the last one.
+
+    That it was made is the caller's to remember, after the commit: what is rolled back is made
+    again.
+    """
     grown = await _grown(tx, installation_id, book, tips)
     size = max(ROUND_ROWS // max(len(grown), 1), 1)
     rows = await _rows_beyond(tx, grown, size)
     made: list[queries.KeepCheckpointsIn] = []
+    reached: dict[Place, tuple[int, bytes]] = {}
     broken: list[Place] = []
     has_more = False
     for one in grown:
@@ -72,10 +83,9 @@ async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tip
                 installation_id, one.brand, one.place[0], position, digest, tx.now
             )
             made.append(_row(claim, one.place[1], vault))
-            tips.reached[one.place] = (position, digest)
+            reached[one.place] = (position, digest)
     await queries.keep_checkpoints(tx.conn, rows=made)
-    tips.broken.update(broken)
-    return Made(len(made), tuple(broken), has_more)
+    return Made(len(made), reached, tuple(broken), has_more)
 
 
 async def _grown(tx: Tx, installation_id: UUID, book: BrandBook, tips: Tips) -> list[_Grown]:

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from typing import TypeVar
@@ -249,7 +249,7 @@ class Service:
         """
         received_at = self.now()
         try:
-            return await self.in_time(lambda: self.commits.record(acts))
+            return await self.in_time(lambda: self.commits.record(arrived(acts, received_at)))
         except AWAY:
             return await self.keep(acts, received_at)
 
@@ -282,7 +282,7 @@ class Service:
 
     async def hear(self, word: Word) -> Heard | Undecided:
         """Record a STOP or START by text, unless more must be known; durable once it is heard."""
-        within_ = self.settings.text_order
+        within_, word = self.settings.text_order, self._arrived(word)
         heard = await self._hear(word, lambda tx: texts.hear(tx, self.vault, word, within=within_))
         if isinstance(heard, Heard):
             _count_heard(heard)
@@ -290,12 +290,18 @@ class Service:
 
     async def settle(self, word: Word, moments: Moments) -> Heard:
         """Record it with what the provider told; durable when this returns."""
-        within_ = self.settings.text_order
+        within_, word = self.settings.text_order, self._arrived(word)
         heard = await self._hear(
             word, lambda tx: texts.settle(tx, self.vault, word, moments, within=within_)
         )
         _count_heard(heard)
         return heard
+
+    def _arrived(self, word: Word) -> Word:
+        if word.kind != "opt_out":
+            return word
+        [act] = arrived([word.act], self.now())
+        return replace(word, act=act)
 
     async def _hear(self, word: Word, work: Callable[[Tx], Awaitable[T]]) -> T | Heard:
         """Do it, or keep a STOP in the spool; a START is not kept, so that it is sent again."""
@@ -332,6 +338,14 @@ class Service:
 
 
 SERVICE = web.AppKey("SERVICE", Service)
+
+
+def arrived(acts: Sequence[Act], now: datetime) -> list[Act]:
+    """Return opt-outs that count from now on, however long it takes until they are written down.
+
+    A write that was given up, and whose opt-out was kept in the spool, may succeed all the same.
+    """
+    return [replace(act, arrived_at=now) for act in acts]
 
 
 def count(acts: Sequence[Act], recorded: Sequence[Recorded]) -> None:

@@ -184,9 +184,11 @@ def _said(tx: Tx, kind: ActKind, act: Act, moments: honour.Moments, due: Due | N
 def _moments(tx: Tx, act: Act, standing: State | None) -> honour.Moments:
     # What was said now was not said before what stands: the lock gave it the later place, though
     # its transaction may have begun, or its machine's clock may be, a little earlier.
-    now = max(tx.now, standing.said_at) if standing else tx.now
+    earliest = standing.said_at if standing else EARLIEST
+    now = max(tx.now, earliest)
+    arrived_at = max(act.arrived_at or now, earliest)
     # And nobody can have said anything later than now, whatever a clock elsewhere claims.
-    received_at = _between(EARLIEST, act.received_at or now, now)
+    received_at = _between(EARLIEST, act.received_at or arrived_at, now)
     sent_at = _between(EARLIEST, act.sent_at, received_at) if act.sent_at else None
     return honour.Moments(sent_at=sent_at, received_at=received_at, recorded_at=tx.now)
 

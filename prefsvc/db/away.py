@@ -1,4 +1,4 @@
-"""What a database that is stopping, starting, out of reach or overloaded looks like from here."""
+"""What a database that is stopping, starting, out of reach, full or overloaded looks like here."""
 
 from typing import Final
 
@@ -13,7 +13,8 @@ AWAY: Final = (
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # no disk, memory or connections left
+    asyncpg.PostgresSystemError,  # its disk fails
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
 )

@@ -20,6 +20,9 @@ _T = TypeVar("_T")
 SCHEMA = "prefsvc"
 """Where everything of ours lives (ENGINE.md, rule 1: never `public`)."""
 
+_LONGER = 4 / 3
+"""So much longer than the server is given for a statement we wait for it."""
+
 
 def wall_clock() -> datetime:
     """Return the moment now: the one place that asks the machine for it."""
@@ -115,6 +118,10 @@ async def connect(
 ) -> AsyncIterator[Database]:
     """Open the pool for the block's length.
 
+    A statement that the server has not given up by itself in time is given up here, and in the end
+    its connection: a line that was lost says nothing, and would be waited at for ever. With a
+    `statement_timeout_seconds` of 0 a statement may take as long as it likes.
+
     `statement_cache_size` holds every query, and batches in each of their sizes. Behind a pooler
     that passes connections around between transactions (PgBouncer's transaction mode) prepared
     statements go missing: set it to 0 there.
@@ -126,6 +133,7 @@ async def connect(
         init=_codecs,
         reset=_nothing_to_reset,
         timeout=connect_timeout_seconds,
+        command_timeout=statement_timeout_seconds * _LONGER or None,
         statement_cache_size=statement_cache_size,
         # A batch of 256 rows is longer than asyncpg caches by default, and none of ours goes stale.
         max_cacheable_statement_size=0,

@@ -14,7 +14,7 @@ from prefsvc.country import known_country
 from prefsvc.db import queries
 from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Tx
-from prefsvc.doors import count
+from prefsvc.doors import arrived, count
 from prefsvc.errors import EvidenceMissing, UnknownOptOut
 from prefsvc.heard import Heard
 from prefsvc.honour import Deadline, Moments
@@ -90,7 +90,7 @@ async def post_opt_out(request: web.Request) -> web.Response:
     received_at = entry.service.now()
 
     async def act(tx: Tx) -> Outcome:
-        recorded = await opt_outs.record(tx, entry.service.vault, acts)
+        recorded = await opt_outs.record(tx, entry.service.vault, arrived(acts, received_at))
         made.extend(recorded)
         first, *others = [_document(entry.brand, one) for one in recorded]
         return 201 if recorded[0].is_new else 200, first | {"also": others}

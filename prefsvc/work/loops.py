@@ -66,6 +66,7 @@ def checkpointing(service: Service) -> Round:
             made = await checkpoints.make(
                 tx, service.vault, service.installation.installation_id, service.book, tips
             )
+        tips.remember(made)
         metrics.CHECKPOINTS.inc(made.count)
         metrics.LEDGER_BROKEN.set(len(tips.broken))
         for bucket, brand_id in made.broken:

@@ -5,6 +5,7 @@ from uuid import UUID
 import asyncpg
 import pytest
 
+from prefsvc.db.away import AWAY
 from prefsvc.db.connection import connect, every, only, single
 from prefsvc.db.migrate import migrate
 from tests.db.databases import new_database, session
@@ -132,6 +133,24 @@ async def test_json_takes_moments_and_ids_as_their_text(database):
     async with database.transaction() as tx:
         stored = await tx.conn.fetchval("select $1::jsonb", body)
     assert stored == {"at": "2026-01-02T00:00:00Z", "id": str(UUID(int=1))}
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        "disk_full", "out_of_memory", "too_many_connections", "io_error", "admin_shutdown",
+        "query_canceled", "lock_not_available",
+    ],
+)  # fmt: skip
+async def test_a_server_that_has_no_room_or_no_time_is_away(database, condition):
+    with pytest.raises(AWAY):
+        await database.pool.execute(f"do $$ begin raise {condition}; end $$")
+
+
+async def test_a_fault_of_ours_does_not_look_like_it(database):
+    with pytest.raises(asyncpg.PostgresError) as caught:
+        await database.pool.execute("select 1 / 0")
+    assert not isinstance(caught.value, AWAY)
 
 
 async def test_a_pool_that_is_empty_is_waited_for_within_the_limit(dsn):

@@ -3,11 +3,13 @@ import hashlib
 import json
 from dataclasses import replace
 
+import asyncpg
 import pytest
 
 from prefsvc import app, checkpoints, reckonings
 from prefsvc.checkpoints import Tips
 from prefsvc.verification import Exported, verify
+from prefsvc.work.loops import checkpointing
 from tests.support.ledger_document import EXPORT, vouched_for
 from tests.support.register import act, address_in, record, withdraw, workload
 
@@ -47,11 +49,16 @@ async def five(service):
 
 
 async def sign(service, tips=None):
-    installation_id = service.installation.installation_id
+    tips = Tips() if tips is None else tips
     async with service.database.transaction() as tx:
-        return await checkpoints.make(
-            tx, service.vault, installation_id, service.book, tips or Tips()
-        )
+        made = await made_in(tx, service, tips)
+    tips.remember(made)
+    return made
+
+
+async def made_in(tx, service, tips):
+    installation_id = service.installation.installation_id
+    return await checkpoints.make(tx, service.vault, installation_id, service.book, tips)
 
 
 async def findings(service, exported=None):
@@ -352,6 +359,37 @@ async def test_a_broken_place_does_not_stop_the_others(five):
     await record(five, act(five, address_in(five, BUCKET + 1)))
     made = await sign(five)
     assert (made.count, len(made.broken)) == (1, 1)
+
+
+FAILING_COMMITS = """
+create function fail() returns trigger language plpgsql as $$ begin raise 'no commit'; end $$;
+create constraint trigger fail after insert on ledger_checkpoint
+    deferrable initially deferred for each row execute function fail()
+"""
+
+
+async def test_what_a_failed_commit_took_back_is_signed_for_in_the_next_round(five):
+    work = checkpointing(five)
+    await work()
+    await record(five, act(five, address_in(five, BUCKET, number=6)))
+    await tamper(five, FAILING_COMMITS)
+    try:
+        with pytest.raises(asyncpg.RaiseError):
+            await work()
+    finally:
+        await tamper(five, "drop function fail cascade")
+    assert await five.database.pool.fetchval("select max(position) from ledger_checkpoint") == 5
+    await work()
+    assert await five.database.pool.fetchval("select max(position) from ledger_checkpoint") == 6
+
+
+async def test_a_broken_row_is_told_though_the_round_that_found_it_failed(five):
+    tips = Tips()
+    await record(five, act(five, address_in(five, BUCKET, number=6)))
+    await tamper(five, "update preference_event set source = 'import' where position = 6")
+    async with five.database.read() as tx:  # what is not committed does not count
+        await made_in(tx, five, tips)
+    assert (await sign(five, tips)).broken == ((BUCKET, five.book.get("acme").brand_id),)
 
 
 async def test_two_processes_make_the_same_checkpoints(service):

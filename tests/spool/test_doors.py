@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
@@ -218,6 +219,38 @@ async def test_an_opt_out_that_waits_too_long_is_kept_and_counts_once(  # noqa: 
     rows = await ledger()
     assert [row["canonical"] for row in rows] == [ANN]
     assert await waiting(service) == 0
+
+
+async def knock(door, client, keys, sealed):
+    """Opt out at a door; return what it answered."""
+    match door:
+        case "link":
+            return (await client.post(sealed(), data=ONE_CLICK)).status
+        case "text":
+            return (await text(client)).status
+        case "api":
+            return (await say(client, keys.operator)).status
+
+
+@pytest.mark.parametrize("door", ["link", "text", "api"])
+async def test_a_write_that_was_given_up_and_succeeds_late_keeps_the_moment(  # noqa: PLR0917 - fixtures
+    service, client, keys, tend, sealed, ledger, clock, monkeypatch, door
+):
+    changed = service.settings.model_copy(update={"spool_after_seconds": 0.5})
+    monkeypatch.setattr(service, "settings", changed)
+    if door == "api":
+        await say(client, keys.operator, BOB)  # so that the key is known
+    clock.stop(said_at := clock())
+    before = len(await ledger())
+    async with AsyncExitStack() as taken:
+        for _ in range(changed.pool_size):
+            await taken.enter_async_context(service.database.transaction())
+        assert await knock(door, client, keys, sealed) in {200, 202}
+        assert await waiting(service) == 1
+        clock.move(seconds=8)
+    await tend()
+    rows = (await ledger())[before:]
+    assert [row["received_at"] for row in rows] == [said_at]
 
 
 async def say(client, key, address=ANN, **headers):

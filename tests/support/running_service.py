@@ -103,13 +103,17 @@ class Running:
 
 
 @contextmanager
-def serving(folder: Path, *, command=PREFSVC, **settings) -> Iterator[Running]:
+def serving(folder: Path, *, command=PREFSVC, options=(), **settings) -> Iterator[Running]:
     """Start the service on the folder's data directory; stop it, if that has not happened."""
     folder.mkdir(exist_ok=True)
     with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
         started_at = time.monotonic()
         process = subprocess.Popen(
-            [*command, "serve"], stdout=out, stderr=err, cwd="/", env=environment(folder, settings)
+            [*command, "serve", *options],
+            stdout=out,
+            stderr=err,
+            cwd="/",
+            env=environment(folder, settings),
         )
     try:
         yield Running(process, folder, started_at)

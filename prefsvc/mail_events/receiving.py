@@ -17,28 +17,12 @@ async def receive(
 ) -> Taken:
     """Take a mail for its recipients, as any other; it is durable when this returns."""
     # A large mail counts by its beginning: SES tells nobody that it was refused.
-    raw = Mail(mail.raw[: service.settings.mail_bytes_max])
-    came = Provenance(known=_checked(raw, mail))
-    outcomes = [
-        (
-            await take(
-                service,
-                Arrived(
-                    raw,
-                    recipient,
-                    f"{source.provider} {source.name}",
-                    received_at=mail.received_at,
-                    provenance=came,
-                ),
-                brand,
-            )
-        ).outcome
-        for recipient in read_for(service, brand, mail.recipients)
+    read = Mail(mail.raw[: service.settings.mail_bytes_max])
+    known = Authentication.of_ses(read.message, spf=mail.spf, dkim=mail.dkim, dmarc=mail.dmarc)
+    came, host = Provenance(known=known), f"{source.provider} {source.name}"
+    arrived = [
+        Arrived(read, one, host, provenance=came, received_at=mail.received_at)
+        for one in read_for(service, brand, mail.recipients)
     ]
+    outcomes = [(await take(service, one, brand)).outcome for one in arrived]
     return Taken(1, sum(outcome in ACTED_ON for outcome in outcomes), 0)
-
-
-def _checked(raw: Mail, mail: ReceivedMail) -> Authentication:
-    """Return what SES says of who wrote it."""
-    verdicts = {name: mail.verdicts.get(name, "").upper() for name in ("spf", "dkim", "dmarc")}
-    return Authentication.of_ses(raw.message, **verdicts)

@@ -21,6 +21,7 @@ from prefsvc.mail.addresses import recipients
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox.addressed import with_token
+from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.taking import ACTED_ON, Arrived, take
 from prefsvc.outward.imap import MailboxError, Pulled
 from prefsvc.outward.imap_line import Line
@@ -169,11 +170,12 @@ class Pull:
     async def _take(self, mail: Pulled) -> set[Outcome]:
         if mail.is_cut:
             metrics.MAILBOX_MAILS.labels(self.mailbox.name, "cut").inc()
-        read, host = Mail(mail.raw), f"mailbox {self.mailbox.name}"
+        read, came = Mail(mail.raw), Provenance()
+        host = f"mailbox {self.mailbox.name}"
         async with self.service.mails:
             named = await asyncio.to_thread(_recipients, self.service, read)
         arrived = [
-            Arrived(read, one, host, received_at=mail.received_at)
+            Arrived(read, one, host, provenance=came, received_at=mail.received_at)
             for one in named or [self.mailbox.address]
         ]
         return {(await take(self.service, one, self.brand)).outcome for one in arrived}

@@ -14,7 +14,7 @@ from tests.support.cast import ANN, BOB
 ARRIVED_AT = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=5)
 
 
-def published(raw, *recipients, encoding="UTF-8", **more):
+def published(raw, *recipients, encoding="UTF-8", dmarc="PASS", **more):
     """Return what SES publishes of a mail that it received."""
     content = base64.b64encode(raw) if encoding == "Base64" else raw
     return {
@@ -30,6 +30,7 @@ def published(raw, *recipients, encoding="UTF-8", **more):
             "recipients": list(recipients or [NEWS]),
             "spfVerdict": {"status": "PASS"},
             "dkimVerdict": {"status": "GRAY"},
+            "dmarcVerdict": {"status": dmarc},
             "action": {"type": "SNS", "topicArn": "arn", "encoding": encoding},
         },
         "content": content.decode(),
@@ -73,9 +74,18 @@ async def test_its_evidence_has_what_ses_checked_and_its_clock_runs_from_when_se
         "select e.received_at, v.content from preference_event e join evidence v using (event_id)"
     )
     assert row["received_at"] == ARRIVED_AT
-    authentication = row["content"]["authentication"]
-    assert (authentication["by"], authentication["spf"]) == ("ses", "pass")
+    assert row["content"]["authenticated"]
+    assert row["content"]["authentication"]["by"] == "ses"
     assert row["content"]["handed_over_by"] == "ses ses-main"
+
+
+@pytest.mark.parametrize("dmarc", ["FAIL", "GRAY", ""])
+async def test_a_mail_that_ses_does_not_vouch_for_counts_and_can_be_taken_back(
+    publish, may_mail, recorded, dmarc
+):
+    assert (await publish(published(mail(), dmarc=dmarc))).status == 200
+    assert not await may_mail()
+    assert [row[4] for row in await recorded()] == ["mail_reply_unproven"]
 
 
 async def test_a_mail_to_the_tokens_of_two_topics_stops_both(publish, may_mail, short_token):

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Self
 
 from prefsvc import honour
-from prefsvc.brand import Brand, MailEventSource, check_together, difference
+from prefsvc.brand import Brand, Mailbox, MailEventSource, check_together, difference
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownBrand
@@ -40,8 +40,8 @@ class AppliedBrand:
 class BrandBook:
     """Every brand there ever was, and the keys of their links.
 
-    Brands found by number, messaging service, domain, source or id include retired ones: what was
-    sent for them can still be answered.
+    Brands found by number, messaging service, domain, source, mailbox or id include retired ones:
+    what was sent for them can still be answered.
     """
 
     by_slug: Mapping[str, AppliedBrand]
@@ -51,6 +51,7 @@ class BrandBook:
     by_service: Mapping[str, AppliedBrand] = field(default_factory=dict)
     by_domain: Mapping[str, AppliedBrand] = field(default_factory=dict)
     by_mail_source: Mapping[str, tuple[AppliedBrand, MailEventSource]] = field(default_factory=dict)
+    by_mailbox: Mapping[str, tuple[AppliedBrand, Mailbox]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, brands: Iterable[AppliedBrand], masters: Sequence[bytes]) -> Self:
@@ -65,6 +66,9 @@ class BrandBook:
             by_domain={domain: one for one in ordered for domain in one.brand.domains},
             by_mail_source={
                 source.name: (one, source) for one in ordered for source in one.brand.mail_events
+            },
+            by_mailbox={
+                mailbox.name: (one, mailbox) for one in ordered for mailbox in one.brand.mailboxes
             },
         )
 

@@ -567,3 +567,9 @@ class SnsUnreachable(Refusal):
     """Amazon SNS could not be asked to prove or confirm this; nothing was recorded. Try again."""
 
     code = "sns_unreachable"
+
+
+class MailNotEnclosed(Refusal):
+    """Amazon SES told of a mail without enclosing it; use its SNS action, or post the mail here."""
+
+    code = "mail_not_enclosed"

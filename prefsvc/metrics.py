@@ -29,6 +29,29 @@ MAIL_EVENTS = Counter(
     "bounce_soft, resubscribe, other, or unreadable.",
     ["provider", "kind"],
 )
+MAILBOX_PULLED = Gauge(
+    "prefsvc_mailbox_pulled_timestamp_seconds",
+    "When a mailbox was last looked into without a fault; until then, when that was begun here.",
+    ["mailbox"],
+)
+MAILBOX_MAILS = Counter(
+    "prefsvc_mailbox_mails_total",
+    "Mails pulled from a mailbox: taken, cut (so large that its beginning was read), or failed (to "
+    "be tried again).",
+    ["mailbox", "what"],
+)
+MAILBOX_ASIDE = Gauge(
+    "prefsvc_mailbox_set_aside",
+    "Mails in a mailbox that could not be taken and are tried no more; somebody must read them.",
+    ["mailbox"],
+)
+MAILBOX_FAULTS = Counter(
+    "prefsvc_mailbox_faults_total",
+    "Times that a mailbox could not be looked into, by what was in the way.",
+    ["mailbox", "how"],
+)
+OF_MAILBOXES = (MAILBOX_PULLED, MAILBOX_ASIDE)
+"""Of which there are none for a mailbox that is pulled no more."""
 UNORDERED_STARTS = Counter(
     "prefsvc_unordered_starts_total",
     "STARTs by text that lifted nothing, because they may have been sent before a STOP, by brand.",

@@ -88,6 +88,22 @@ class Settings(BaseSettings):
     """The most recipients of one mail; the rest is asked to come by itself."""
     mail_timeout_seconds: Seconds = 120
     """The longest that one command may take to arrive, or one whole mail."""
+    mailboxes_pulled: bool = True
+    """Whether this process pulls mail from the brands' mailboxes (docs/mail.md). Of several
+    processes one is enough; where more of them do, each mail still counts once."""
+    mailbox_poll_seconds: Seconds = 60
+    """How often a mailbox is looked into; at once where its server announces mail (IDLE)."""
+    mailbox_timeout_seconds: Seconds = 30
+    """How long a mailbox's server may be silent."""
+    mailbox_batch_max: Positive = 100
+    """The most mails that are fetched, taken and marked in one go."""
+    mailbox_retry_seconds: Seconds = 5
+    """How long after a failure a mailbox, or a mail in it, is tried again; each further time twice
+    as long, up to 5 minutes. After a refused login 12 times as long, up to an hour."""
+    mailbox_attempts_max: Positive = 8
+    """How often a mail that cannot be taken is tried before it is set aside."""
+    mailbox_ca_file: Path | None = None
+    """A PEM file with the authority of the mailboxes' servers, where it is one of your own."""
     mails_read_at_once_max: Positive = 2
     """The most mails that are read at once; others wait."""
     mail_authentication: Literal["off", "header", "check"] = "off"
@@ -138,6 +154,10 @@ class Settings(BaseSettings):
     mail_event_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """What proves mail providers' webhooks, as `source:secret`, separated by commas; also a file of
     that name. What the secret is depends on the provider (docs/mail-events.md)."""
+
+    mailbox_passwords: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """What mailboxes are opened with, as `mailbox:password`, separated by commas; also a file of
+    that name, with a line for each, where a password may have commas in it."""
 
     twilio_api_url: str = "https://api.twilio.com"
     """Where Twilio is asked when a STOP and a START were sent that crossed on their way."""
@@ -365,6 +385,7 @@ class Settings(BaseSettings):
         "twilio_auth_tokens",
         "telnyx_public_keys",
         "mail_event_secrets",
+        "mailbox_passwords",
         "delivery_schedule_seconds",
         "outward_networks_allowed",
         "mail_trusted_hosts",

@@ -28,6 +28,7 @@ SECRET_BYTES = {"pepper": 32, "token_keys": 32, "sealing_key": 64, "ledger_key":
 DEMO_TWILIO_FILE = "twilio_auth_token"
 TELNYX_KEY_BYTES: Final = 32
 MAIL_EVENTS_FILE = "mail_event_secrets"
+MAILBOXES_FILE = "mailbox_passwords"
 _OF_ENDPOINTS: Final = b"prefsvc endpoint secret v1"
 _OF_RECEIPTS: Final = b"prefsvc receipt v1"
 
@@ -48,6 +49,8 @@ class Vault:
     """Telnyx' public keys; no secrets, but kept beside what checks the other provider."""
     mail_event_secrets: tuple[tuple[str, str], ...] = ()
     """(source, secret) pairs; of several for one source, each is good."""
+    mailbox_passwords: tuple[tuple[str, str], ...] = ()
+    """(mailbox, password) pairs."""
 
     @property
     def public_key(self) -> Ed25519PublicKey:
@@ -100,6 +103,10 @@ class Vault:
         """Return the secrets that may prove a mail provider's webhook."""
         return [secret for name, secret in self.mail_event_secrets if name == source]
 
+    def mailbox_password(self, mailbox: str) -> str | None:
+        """Return what a mailbox is opened with; None where nobody gave it."""
+        return dict(self.mailbox_passwords).get(mailbox)
+
 
 def open_vault(settings: Settings, *, make_missing: bool) -> Vault:
     """Read the secrets, making those that are missing where that is safe."""
@@ -133,7 +140,12 @@ def _vault(secret: Callable[[str], list[bytes]], settings: Settings) -> Vault:
         twilio_tokens=tuple(_account_and_token(token) for token in _twilio_tokens(settings)),
         telnyx_keys=tuple(_telnyx_key(text) for text in settings.telnyx_public_keys),
         mail_event_secrets=tuple(
-            _source_and_secret(text) for text in _mail_event_secrets(settings)
+            _name_and_secret(text, "MAIL_EVENT_SECRETS", "source")
+            for text in _mail_event_secrets(settings)
+        ),
+        mailbox_passwords=tuple(
+            _name_and_secret(text, "MAILBOX_PASSWORDS", "mailbox")
+            for text in _mailbox_passwords(settings)
         ),
     )
 
@@ -196,13 +208,21 @@ def _mail_event_secrets(settings: Settings) -> list[str]:
     return _read(path).replace(",", "\n").split() if path.is_file() else []
 
 
-def _source_and_secret(text: str) -> tuple[str, str]:
-    source, _, secret = text.partition(":")
-    if source and secret:
-        return (source, secret)
+def _mailbox_passwords(settings: Settings) -> list[str]:
+    if settings.mailbox_passwords:
+        return [one.get_secret_value() for one in settings.mailbox_passwords]
+    path = settings.secrets_folder / MAILBOXES_FILE
+    # By lines alone: people choose passwords with commas and blanks in them.
+    return [line for line in _read(path).splitlines() if line] if path.is_file() else []
+
+
+def _name_and_secret(text: str, setting: str, kind: str) -> tuple[str, str]:
+    name, _, secret = text.partition(":")
+    if name and secret:
+        return (name, secret)
     raise SecretUnreadable(
-        "Each of PREFSVC_MAIL_EVENT_SECRETS must be a source of a brand's file, a colon and its "
-        "secret; one is not."
+        f"Each of PREFSVC_{setting} must be a {kind} of a brand's file, a colon and its secret; "
+        "one is not."
     )
 
 

@@ -4,6 +4,7 @@ from prefsvc.brand.brand import Brand
 from prefsvc.brand.changes import difference
 from prefsvc.brand.language import best_language, parse_language
 from prefsvc.brand.mail_events import MAIL_PROVIDERS, MailEventSource, MailProvider
+from prefsvc.brand.mailboxes import Mailbox
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.sms import ReplyKind, SmsSettings
 from prefsvc.brand.together import check_together
@@ -14,6 +15,7 @@ __all__ = [
     "Brand",
     "MailEventSource",
     "MailProvider",
+    "Mailbox",
     "Page",
     "ReplyKind",
     "SmsSettings",

@@ -14,6 +14,7 @@ from prefsvc.brand import kinds
 from prefsvc.brand.language import best_language, parse_language
 from prefsvc.brand.mail import MailSettings
 from prefsvc.brand.mail_events import MailEventSource, read_sources
+from prefsvc.brand.mailboxes import Mailbox, read_mailboxes
 from prefsvc.brand.page import Page, Support
 from prefsvc.brand.promises import read_promises, to_documents
 from prefsvc.brand.sms import Doubtful, SmsSettings
@@ -34,6 +35,7 @@ _CHANNELS_OF_KEYS: Final[tuple[tuple[str, tuple[Channel, ...]], ...]] = (
     ("domains", ("email",)),
     ("mail", ("email",)),
     ("mail_events", ("email",)),
+    ("mailboxes", ("email",)),
     ("numbers", _TEXTED),
     ("messaging_services", _TEXTED),
     ("sms", _TEXTED),
@@ -72,6 +74,7 @@ class Brand:
     numbers: tuple[str, ...] = ()
     messaging_services: tuple[str, ...] = ()
     mail_events: tuple[MailEventSource, ...] = ()
+    mailboxes: tuple[Mailbox, ...] = ()
     sms: SmsSettings = _PLAIN_SMS
     topics: tuple[Topic, ...] = ()
     promises: tuple[Promise, ...] = ()
@@ -121,6 +124,7 @@ class Brand:
             numbers=_sorted(table, "numbers", kinds.sms_number),
             messaging_services=_sorted(table, "messaging_services", kinds.messaging_service),
             mail_events=read_sources(table, topics),
+            mailboxes=read_mailboxes(table),
             sms=SmsSettings.read(
                 table.table("sms"), languages=languages, brand_name=name, contact=support.contact
             ),
@@ -152,6 +156,7 @@ class Brand:
                 "numbers": list(self.numbers),
                 "messaging_services": list(self.messaging_services),
                 "mail_events": [source.to_document() for source in self.mail_events],
+                "mailboxes": [mailbox.to_document() for mailbox in self.mailboxes],
                 "sms": self.sms.to_document() if _texted(self) else None,
                 "topics": [topic.to_document() for topic in self.topics],
                 "promises": to_documents(self.promises),

@@ -8,10 +8,10 @@ from prefsvc.errors import BrandRefusal
 
 
 def check_together(brands: Iterable[Brand]) -> None:
-    """Refuse brands that claim the same slug, domain, number, messaging service or event source."""
+    """Refuse brands that claim the same slug, or the same way in for what is written to them."""
     owners: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for brand in brands:
-        for claim in _claims(brand):
+        for claim in set(_claims(brand)):
             owners[claim].append(brand.slug)
     problems = [
         f"{key}: {value} is claimed by {' and '.join(slugs)}; it can belong to one brand only"
@@ -28,3 +28,6 @@ def _claims(brand: Brand) -> Iterable[tuple[str, str]]:
     yield from (("numbers", number) for number in brand.numbers)
     yield from (("messaging_services", service) for service in brand.messaging_services)
     yield from (("mail_events", source.name) for source in brand.mail_events)
+    for mailbox in brand.mailboxes:
+        yield "mailboxes", mailbox.name
+        yield "mailboxes", mailbox.place

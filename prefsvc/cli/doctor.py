@@ -11,6 +11,7 @@ from typing_extensions import override
 from prefsvc import app, brands, installation
 from prefsvc.brand.kinds import is_telnyx_profile
 from prefsvc.brands import BrandBook
+from prefsvc.cli import mailboxes
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.spool import standing
 from prefsvc.cli.welcome import FIRST_KEY_FILE
@@ -26,6 +27,7 @@ from prefsvc.settings import Settings
 from prefsvc.vault import (
     DEMO_TWILIO_FILE,
     MAIL_EVENTS_FILE,
+    MAILBOXES_FILE,
     SECRET_BYTES,
     Vault,
     open_vault,
@@ -72,7 +74,13 @@ def _here(settings: Settings) -> Iterator[Finding]:
         if settings.is_local or settings.origin.startswith("https://")
         else "set PREFSVC_PUBLIC_URL to the https:// address that the world uses",
     )
-    for name in (*SECRET_BYTES, DEMO_TWILIO_FILE, MAIL_EVENTS_FILE, FIRST_KEY_FILE):
+    for name in (
+        *SECRET_BYTES,
+        DEMO_TWILIO_FILE,
+        MAIL_EVENTS_FILE,
+        MAILBOXES_FILE,
+        FIRST_KEY_FILE,
+    ):
         path = settings.secrets_folder / name
         if path.is_file() and stat.S_IMODE(path.stat().st_mode) & 0o077:
             yield Finding(f"the secret {name} can be read by others", mend=f"chmod 600 '{path}'")
@@ -168,6 +176,7 @@ async def _register(settings: Settings, vault: Vault, db: Database) -> list[Find
         _telnyx(vault, book),
         *_mail_events(vault, book),
         _receipts(settings, book),
+        *(Finding(*one) for one in await mailboxes.look_into(settings, vault, book)),
     ]
 
 

@@ -8,13 +8,16 @@ from prefsvc.errors import UnsignedMailEvents
 from prefsvc.mail_events import ses
 from prefsvc.mail_events.certificates import Sns
 from prefsvc.mail_events.event import Reading
+from prefsvc.mail_events.ses_mail import ReceivedMail, read_received
 from prefsvc.mail_events.signatures import is_signed_by_sns
 from prefsvc.mail_events.sns import SnsMessage, is_of_its_time
 
 log = structlog.get_logger()
 
 
-async def received(service: Service, sns: Sns, source: MailEventSource, body: bytes) -> Reading:
+async def received(
+    service: Service, sns: Sns, source: MailEventSource, body: bytes
+) -> Reading | ReceivedMail:
     """Read a notification, or confirm what was asked for; refuse what SNS did not sign.
 
     However old: every part that counts is signed, and what came before is known by its id. So what
@@ -24,8 +27,9 @@ async def received(service: Service, sns: Sns, source: MailEventSource, body: by
     await _check(service, sns, source, message)
     match message.type:
         case "Notification":
-            return ses.read_notification(
-                message.text("Message"),
+            told = message.text("Message")
+            return read_received(told) or ses.read_notification(
+                told,
                 message_id=message.text("MessageId"),
                 sent_at=message.text("Timestamp"),
                 most=service.settings.mail_events_per_post_max,

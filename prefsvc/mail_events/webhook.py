@@ -1,4 +1,4 @@
-"""POST /hooks/mail/{provider}/{source}: what mail providers tell of a brand's recipients."""
+"""POST /hooks/mail/{provider}/{source}: what mail providers tell, and mail that they received."""
 
 from collections.abc import Callable
 from typing import Final
@@ -23,6 +23,8 @@ from prefsvc.mail_events import (
 )
 from prefsvc.mail_events.certificates import SNS
 from prefsvc.mail_events.event import Reading
+from prefsvc.mail_events.receiving import receive
+from prefsvc.mail_events.ses_mail import ReceivedMail
 
 # All but Amazon SES, whose events come inside the messages of SNS.
 _READERS: Final[dict[str, Callable[..., Reading]]] = {
@@ -36,14 +38,17 @@ _READERS: Final[dict[str, Callable[..., Reading]]] = {
 
 
 async def post_mail_events(request: web.Request) -> web.Response:
-    """Record what the events ask for; 200 only once all of it is durable, so that they retry.
+    """Record what events and mails ask for; 200 only once it is durable, so that they retry.
 
     What the body is said to be is passed over: SNS calls its JSON plain text.
     """
     service = request.app[SERVICE]
     brand, source = _source_of(service, request)
     reading = await _read(request, service, source)
-    taken = await taking.take(service, brand, source, reading)
+    if isinstance(reading, ReceivedMail):
+        taken = await receive(service, brand, source, reading)
+    else:
+        taken = await taking.take(service, brand, source, reading)
     return web.Response(
         body=msgspec.json.encode(taken),
         content_type="application/json",
@@ -59,7 +64,9 @@ def _source_of(service: Service, request: web.Request) -> tuple[AppliedBrand, Ma
     return found
 
 
-async def _read(request: web.Request, service: Service, source: MailEventSource) -> Reading:
+async def _read(
+    request: web.Request, service: Service, source: MailEventSource
+) -> Reading | ReceivedMail:
     if source.provider == "ses":
         return await sns_door.received(service, request.app[SNS], source, await _body(request))
     secrets = proof.admit(request, source)

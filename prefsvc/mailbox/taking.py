@@ -9,6 +9,7 @@ for is marked as such, so that it can be taken back where it was a forgery (pref
 import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final
 
 import structlog
@@ -46,6 +47,8 @@ class Arrived:
     """The envelope's sender: "" is the null one, None where there was no envelope."""
     provenance: Provenance = field(default_factory=Provenance)
     """How it came; the same one for each of its recipients."""
+    received_at: datetime | None = None
+    """When it reached the company, where it has waited since then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +81,10 @@ _MEANINGS: Final[dict[Outcome, _Meaning]] = {
     "complaint": _Meaning("complaint", "complaint", Scope("brand")),  # E-40: all of its lists
     "undeliverable": _Meaning("undeliverable", "bounce", Scope("channel")),
 }
+
+
+ACTED_ON: Final = frozenset(_MEANINGS)
+"""The outcomes from which acts follow; a doubt is a review, and the rest is nothing of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +155,7 @@ async def _record(
         if found.reading.outcome == "ask" or one.by == "words":
             doubts.append(_doubt(found, one, evidence))
         else:
-            acts.append(_act(service, found, one, evidence))
+            acts.append(_act(service, arrived, found, one, evidence))
     recorded = await service.record(acts) if acts else []
     for doubt in doubts:
         await service.ask(doubt)
@@ -220,7 +227,9 @@ def _recipient(service: Service, text: str) -> Recipient | None:
         return None
 
 
-def _act(service: Service, found: _Read, named: _Named, evidence: Evidence) -> Act:
+def _act(
+    service: Service, arrived: Arrived, found: _Read, named: _Named, evidence: Evidence
+) -> Act:
     meaning = _MEANINGS[found.reading.outcome]
     # One mail may speak of several people, and in several tokens of several topics of one.
     what = f"{found.reading.outcome}:{named.scope.kind}:{named.scope.topic}"
@@ -236,18 +245,22 @@ def _act(service: Service, found: _Read, named: _Named, evidence: Evidence) -> A
         source,
         evidence,
         reason=meaning.reason,
+        received_at=arrived.received_at,
         idempotency_key=f"mail:{found.identity}:{named.recipient.address_key.hex()}:{what}",
-        letter=_to_answer(service, found, named) if meaning.reason == "opt_out" else None,
+        letter=_to_answer(service, arrived, found, named) if meaning.reason == "opt_out" else None,
     )
 
 
-def _to_answer(service: Service, found: _Read, named: _Named) -> Letter | None:
+def _to_answer(service: Service, arrived: Arrived, found: _Read, named: _Named) -> Letter | None:
     """Return the letter if its author is to have a receipt.
 
     Only where the envelope's sender is the very address that was opted out: an answer to a forged
-    one would reach somebody of whom the mail says nothing. And never one of our own addresses.
+    one would reach somebody of whom the mail says nothing. And never one of our own addresses, nor
+    to a mail that lay in a mailbox for so long that nobody waits for an answer.
     """
     written, brand = found.letter, named.brand
+    if arrived.received_at and service.now() - arrived.received_at > service.settings.receipt_every:
+        return None
     if written is None or brand.retired_at or not brand.brand.mail.has_receipts:
         return None
     path = written.return_path

@@ -1,7 +1,6 @@
 """Raw mails over HTTP: from programs, and from inbound parsers that post forms."""
 
 import asyncio
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,9 +12,10 @@ from prefsvc.errors import InvalidBody
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox import forms
+from prefsvc.mailbox.addressed import read_for
 from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.forms import Posted
-from prefsvc.mailbox.taking import Arrived, brand_at, has_token, take
+from prefsvc.mailbox.taking import Arrived, take
 from prefsvc.web.auth import Entry, admitted, admitted_by_url
 from prefsvc.web.body import answer, query
 
@@ -31,11 +31,12 @@ async def post_mail(request: web.Request) -> web.Response:
     entry = await admitted_by_url(request, "operator", "sender")
     named = query(request, "recipient").get("recipient", "")
     posted = await _posted(request, entry)
+    given = [*filter(None, [named]), *posted.recipients]
     by = f"api_key {entry.caller.api_key_id}"
     mail, came = Mail(posted.raw), Provenance()
     readings = [
         await take(entry.service, Arrived(mail, recipient, by, provenance=came), entry.brand)
-        for recipient in _read_for(entry, [*filter(None, [named]), *posted.recipients])
+        for recipient in read_for(entry.service, entry.brand, given)
     ]
     told = max(readings, key=lambda reading: _WEIGHTS[reading.outcome])
     return answer({"outcome": told.outcome, "why": told.why})
@@ -51,23 +52,6 @@ async def post_mail_lint(request: web.Request) -> web.Response:
     # Each once: a header that occurs a thousand times has the same faults a thousand times.
     each = list(dict.fromkeys(findings))
     return answer({"findings": each, "one_click": not each})
-
-
-def _read_for(entry: Entry, given: Sequence[str]) -> Sequence[str]:
-    """Return whom the mail is read for: the brand's own among its recipients, else the first.
-
-    Tokens come first: each may name somebody else, while the mailboxes of a brand are all the same.
-    """
-    each = dict.fromkeys(given)
-    by_token = [one for one in each if has_token(entry.service, one)]
-    at_brand = [one for one in each if one not in by_token and _is_at_brand(entry, one)]
-    ours = by_token + at_brand
-    return ours[: entry.service.settings.mail_recipients_max] or given[:1] or [""]
-
-
-def _is_at_brand(entry: Entry, recipient: str) -> bool:
-    brand = brand_at(entry.service, recipient)
-    return brand is not None and brand.brand_id == entry.brand.brand_id
 
 
 async def _posted(request: web.Request, entry: Entry) -> Posted:

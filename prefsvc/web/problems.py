@@ -76,6 +76,8 @@ STATUS: dict[type[errors.Refusal], int] = {
     # What is wrong with these two is ours, so the provider is to try again.
     errors.MailEventSecretMissing: 503,
     errors.SnsUnreachable: 503,
+    # What it asks for is lost on us: SNS tries again, and the alert for 5xx is raised.
+    errors.MailNotEnclosed: 503,
     errors.UnknownMailEventSource: 404,
     errors.UnsignedMailEvents: 403,
     errors.WrongMailEventCredentials: 401,

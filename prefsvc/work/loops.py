@@ -11,7 +11,7 @@ from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
 from prefsvc.doors import Service
-from prefsvc.work import consents, deliveries
+from prefsvc.work import consents, deliveries, mailboxes
 from prefsvc.work.alarms import raise_alarms
 from prefsvc.work.floods import watch_floods
 from prefsvc.work.notices import write_notices
@@ -100,6 +100,7 @@ async def run(service: Service) -> None:
     async with (
         deliveries.courier(service) as courier,
         consents.teller(service) as teller,
+        mailboxes.puller(service) as puller,
         asyncio.TaskGroup() as group,
     ):
         for name, seconds, work, waker in (
@@ -120,6 +121,7 @@ async def run(service: Service) -> None:
             ),
             ("deliveries", settings.delivery_seconds, courier.begin, service.enqueued),
             ("consents", settings.twilio_seconds, teller.begin, service.bell.told),
+            ("mailboxes", settings.brands_refresh_seconds, puller.begin, None),
             ("untold", settings.backlog_seconds, partial(consents.count_untold, service), None),
             ("backlog", settings.backlog_seconds, partial(deliveries.count_backlog, service), None),
         ):

@@ -7,9 +7,10 @@ from prefsvc.cli.serve import examples
 from tests.cli.unreachable import UNREACHABLE
 from tests.mail_events.providers import SENDGRID_PUBLIC
 from tests.sms.telnyx_client import KEY, public
-from tests.support import scratch_database
+from tests.support import dovecot, scratch_database
 from tests.support.cast import ACME, ACMES_PROFILE
 from tests.support.scratch_database import named
+from tests.unit.test_brand_mailboxes import mailbox
 
 
 @pytest.fixture
@@ -215,3 +216,50 @@ def test_sources_of_mail_events_without_a_usable_secret_are_wrong(
     assert named == [["postmark-main", "sendgrid-main"]] * 2
     assert (well, wrong) == (0, [])
     assert any("ses-main, for its SNS topic" in line for line in good)
+
+
+@dovecot.needed
+def test_mailboxes_that_cannot_be_read_are_wrong(lines, first_key, prefsvc, brand_files):
+    with dovecot.serving() as server:
+        box = {"security": "none", "user": server.new_user()}
+        here = f"127.0.0.1:{server.port}"
+        nowhere = f"127.0.0.1:{dovecot.free_port()}"
+        boxes = {
+            "well": box | {"server": here},
+            "full": box | {"server": here, "folder": "Full"},
+            "nowhere": box | {"server": nowhere},
+            "folderless": box | {"server": here, "folder": "None"},
+            "untrusted": box
+            | {"server": f"127.0.0.1:{server.tls_port}", "security": "tls", "folder": "X"},
+            "wrong": box | {"server": here, "folder": "Y"},
+            "unset": box | {"server": here, "folder": "Z"},
+        }
+        with server.client(box["user"]) as owner:
+            owner.create_folder("Full")
+            owner.append("Full", b"Subject: x\r\n\r\nx\r\n", [r"\Flagged", "PrefsvcSetAside"])
+        file = brand_files / "ducallier.toml"
+        file.write_text(file.read_text() + "".join(mailbox(name=k, **v) for k, v in boxes.items()))
+        assert prefsvc("brands", "apply", file).code == 0
+        passwords = dict.fromkeys(boxes, dovecot.PASSWORD)
+        passwords["wrong"] = "s3cret-canary"
+        del passwords["unset"]
+        given = ",".join(f"{name}:{password}" for name, password in passwords.items())
+        try:
+            code, good, wrong = lines(mailbox_passwords=given)
+            unpulled = lines(mailboxes_pulled="false")
+        finally:
+            prefsvc("brands", "apply", examples())
+    assert code == 1
+    said = sorted(line.removeprefix("mail is pulled from the mailbox ") for line in wrong)
+    assert [line.split(":")[0].split(",")[0] for line in said] == sorted(boxes.keys() - {"well"})
+    for words in (
+        "folderless: the account has no folder None",
+        "full, 1 mails are set aside: read them",
+        "nowhere: check server and security",
+        "unset: give PREFSVC_MAILBOX_PASSWORDS its password, as unset:PASSWORD",
+        "untrusted: its certificate is not trusted; PREFSVC_MAILBOX_CA_FILE",
+        "wrong: check user, and its password in PREFSVC_MAILBOX_PASSWORDS",
+    ):
+        assert any(line.startswith(words) for line in said), said
+    assert "mail is pulled from the mailbox well, 0 mails are set aside" in good
+    assert unpulled[0] == 0

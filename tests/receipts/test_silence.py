@@ -1,8 +1,12 @@
 """Who is never answered: programs, lists, nobody, ourselves, and whoever did not write (E-32)."""
 
+from datetime import timedelta
+
 import pytest
 
 from prefsvc import brands
+from prefsvc.mail.mail import Mail
+from prefsvc.mailbox.taking import Arrived, take
 from tests.mailbox.conftest import NEWS, mail
 from tests.mailbox.test_listener import short_token
 from tests.receipts.conftest import BOX, CARE, MAIL, answering, applied
@@ -174,3 +178,14 @@ async def test_what_comes_by_another_door_has_no_receipt(taking, client, keys):
     token = await short_token(client, keys)
     await client.post(f"/u/{token}", data={"List-Unsubscribe": "One-Click"})
     assert await taking.queued() == 0
+
+
+@pytest.mark.parametrize(("days", "queued"), [(6, 1), (8, 0)])
+async def test_a_mail_that_lay_in_a_mailbox_for_long_counts_and_is_not_answered(
+    taking, days, queued
+):
+    received_at = taking.service.now() - timedelta(days=days)
+    written = Mail(remove(Return_Path=f"<{ANN}>"))
+    await take(taking.service, Arrived(written, BOX, "mailbox stop", received_at=received_at))
+    assert await taking.value("select count(*) from suppression") == 1
+    assert await taking.queued() == queued

@@ -8,17 +8,22 @@ import asyncio
 import json
 import re
 import smtplib
+from dataclasses import replace
 
 import pytest
 
+from prefsvc.brand import Brand
 from prefsvc.mailbox.listener import listening
 from prefsvc.work.floods import watch_floods
+from tests.imap.cast import apply, pulling
 from tests.mailbox.conftest import mail
-from tests.stories.storyteller import due
+from tests.stories.storyteller import FOLDER, due
+from tests.support import dovecot
 from tests.support.cast import ANN, BOB
 from tests.support.mail_relay import relaying
 from tests.support.name_server import name_server
 from tests.support.signing import publish, signed
+from tests.unit.test_brand_mailboxes import mailbox
 
 
 @pytest.fixture
@@ -217,3 +222,34 @@ async def test_somebody_removes_a_whole_list_in_other_peoples_names(about, hands
     assert await mailer.catches_up() == {ANN, BOB}
     again = await house.asks("POST", "mails/forged", body)
     assert again["lifted"] == 0
+
+
+@dovecot.needed
+async def test_mail_that_lies_in_a_mailbox_elsewhere_counts_as_if_it_were_handed_over(
+    about, service
+):
+    """SEEDS 13, 15: ducallier's mail lies at a hosting company, and is pulled from there."""
+    house = await about("ducallier")
+    mailer = await house.program("mailer")
+    service.vault = replace(service.vault, mailbox_passwords=(("hosted", dovecot.PASSWORD),))
+    box = "Unsubscribe@ducallier.example.org"
+    removal = mail("", subject="Remove From Mailing List", to=box)
+    footer = "> You get this because you asked for it. Reply STOP to unsubscribe.\r\n"
+    support = "support@ducallier.example.org"
+    reply = mail(f"No more emails please\r\n\r\n{footer}", to=support, from_=BOB)
+    thanks = mail(f"Lovely, thank you!\r\n\r\n{footer}", to=support, from_="cy@example.org")
+    with dovecot.serving() as server:
+        user = server.new_user()
+        server.deliver(user, removal, removal, reply, thanks, at=house.clock())
+        there = {"server": f"127.0.0.1:{server.port}", "security": "none", "user": user}
+        shipped = (FOLDER / "ducallier.toml").read_text("utf-8")
+        own = mailbox(name="hosted", address=support, **there)
+        house.clock.move(seconds=1)
+        await apply(service, Brand.from_toml(shipped + own, file="ducallier.toml"))
+        async with pulling(service, name="hosted") as pull:
+            await pull.through()
+    stopped = await house.may_send(ANN)
+    assert (stopped["may_send"], due(stopped)) == (False, house.day(14))
+    assert await mailer.catches_up() == {ANN, BOB}
+    assert (await house.may_send("cy@example.org"))["may_send"]
+    assert (await house.may_send(ANN, topic="orders"))["may_send"]

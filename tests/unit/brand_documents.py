@@ -97,6 +97,20 @@ def mails(draw, of: list[str]) -> dict[str, object]:
 
 
 @st.composite
+def mailboxes(draw, name) -> dict[str, object]:
+    when_taken = draw(st.sampled_from(["flag", "move", "delete"]))
+    return {
+        "name": name,
+        "server": draw(st.sampled_from(["imap.example.com", "localhost:1143", "[::1]:1993"])),
+        "security": draw(st.sampled_from(["tls", "starttls"])),
+        "user": f"{name}@example.com",
+        "address": "care@example.com",
+        "folder": draw(lines),
+        "when_taken": when_taken,
+    } | ({"taken_folder": "Taken"} if when_taken == "move" else {})
+
+
+@st.composite
 def documents(draw) -> dict[str, object]:
     channels = draw(st.lists(st.sampled_from(CHANNELS), min_size=1, unique=True))
     languages = draw(
@@ -123,6 +137,7 @@ def documents(draw) -> dict[str, object]:
         document["domains"] = draw(some(domains))
         document["mail"] = draw(st.just({}) | mails(document["domains"]))
         document["mail_events"] = [draw(sources(name)) for name in draw(some(slugs))]
+        document["mailboxes"] = [draw(mailboxes(name)) for name in draw(some(slugs))]
     if {"sms", "whatsapp"} & set(channels):
         document["numbers"] = draw(st.lists(numbers, min_size=1, max_size=3, unique=True))
         document["messaging_services"] = draw(some(services))

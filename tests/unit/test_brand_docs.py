@@ -18,6 +18,7 @@ TABLES = {
     "sms": {"sms": STRAY},
     "replies": {"sms": {"replies": STRAY}},
     "promises": {"promises": {"email": STRAY | {"window": "1 day"}}},
+    "mailboxes": {"mailboxes": [STRAY | {"name": "a", "server": "x", "user": "a@example.com"}]},
     "topics": {"topics": [STRAY | {"slug": "news", "name": "News", "channels": ["email"]}]},
 }
 

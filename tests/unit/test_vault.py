@@ -203,3 +203,20 @@ def test_a_secret_of_no_source_stops_the_start_and_is_not_shown(folder, entry):
     with pytest.raises(SecretUnreadable, match="PREFSVC_MAIL_EVENT_SECRETS") as refused:
         opened(folder, mail_event_secrets=f"b:other,{entry}")
     assert "s3cret" not in str(refused.value)
+
+
+def test_a_mailboxs_password_comes_from_the_setting_or_else_from_a_line_of_the_file(folder):
+    (folder / "mailbox_passwords").write_text("a:one, two: three\nb:pass wörd\n\n")
+    read = opened(folder)
+    assert read.mailbox_password("a") == "one, two: three"
+    assert read.mailbox_password("b") == "pass wörd"
+    assert read.mailbox_password("c") is None
+    assert opened(folder, mailbox_passwords="c:three,d:four").mailbox_password("d") == "four"
+    assert "three" not in repr(read)
+
+
+@pytest.mark.parametrize("entry", ["s3cret", ":s3cret", "a:"])
+def test_a_password_of_no_mailbox_stops_the_start_and_is_not_shown(folder, entry):
+    with pytest.raises(SecretUnreadable, match="PREFSVC_MAILBOX_PASSWORDS") as refused:
+        opened(folder, mailbox_passwords=f"b:other,{entry}")
+    assert "s3cret" not in str(refused.value)

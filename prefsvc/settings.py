@@ -276,6 +276,10 @@ class Settings(BaseSettings):
     """How often doubtful replies are counted, and those that nobody decided become stops."""
     housekeeping_seconds: Seconds = 60
     """How often old idempotent answers are forgotten and the server's history is looked at."""
+    lease_seconds: Seconds = 1
+    """How often a process that does not run the loops of all asks whether it may."""
+    lease_silence_seconds: Annotated[float, Field(ge=1)] = 10
+    """After how long a silence of the process that runs them another may."""
     shutdown_grace_seconds: Seconds = 15
     """How long requests in progress may take after SIGTERM."""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeAlias, TypeVar
 
@@ -41,6 +41,8 @@ class Database:
     pool: Pool
     clock: Clock = wall_clock
     acquire_timeout_seconds: float = 5
+    dsn: str = field(default="", repr=False)
+    """For connections outside the pool."""
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
@@ -104,7 +106,7 @@ async def connect(
         )
         | await _durable(dsn, connect_timeout_seconds),
     ) as pool:
-        yield Database(pool, clock, connect_timeout_seconds)
+        yield Database(pool, clock, connect_timeout_seconds, dsn)
 
 
 @asynccontextmanager

@@ -71,9 +71,9 @@ class Lease:
             if is_ours and not has_waited:
                 return True
             # Whoever had it before us, and lost it, has until then to notice.
-            await _is_set_within(stopping, min(self.ask_seconds, self.renew_seconds))
+            is_told = await _is_set_within(stopping, min(self.ask_seconds, self.renew_seconds))
             if is_ours:
-                return not session.ended.is_set()
+                return not (is_told or session.ended.is_set())
             has_waited = True
         return False
 

@@ -19,6 +19,11 @@ HOLDER = f"""
         and (l.classid::bigint << 32 | l.objid::bigint) = {LOCK}
 """
 
+ASKED = """
+    select count(*) from pg_stat_activity
+    where datname = current_database() and application_name = 'prefsvc lease' and query <> ''
+"""
+
 
 @dataclass
 class Stage:
@@ -89,6 +94,10 @@ async def test_of_many_one_works_and_when_it_stops_another_does(database_url):
 async def test_a_holder_whose_connection_is_lost_stops_and_another_follows(database_url, conn):
     stage = Stage()
     async with competing(database_url, stage):
+        # Who asks for the first time begins at once; so let everybody have asked.
+        async with asyncio.timeout(60):
+            while await conn.fetchval(ASKED) < HOLDERS:
+                await asyncio.sleep(0)
         for turn in range(1, 5):
             await stage.until(lambda turn=turn: len(stage.began) == turn and stage.working)
             await conn.execute(f"select pg_terminate_backend(h.pid) from ({HOLDER}) as h")

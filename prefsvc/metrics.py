@@ -160,6 +160,12 @@ OF_TWILIO_ACCOUNTS = (
     TWILIO_WITHOUT_TOKEN,
 )
 """Of which there are none for an account that is told no more."""
+WORKERS = Gauge("prefsvc_workers", "Processes that serve.")
+WORKERS_LOST = Counter(
+    "prefsvc_workers_lost_total",
+    "Workers that died, or were killed for their silence, and were started again, by which.",
+    ["how"],
+)
 LEADS = Gauge(
     "prefsvc_leads",
     "1 at the process that runs the background loops of all; how many there are, over all workers.",

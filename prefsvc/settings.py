@@ -12,6 +12,7 @@ from yarl import URL
 
 Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
+WORKERS_MAX: Final = 64
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -50,6 +51,12 @@ class Settings(BaseSettings):
     public_url: str = ""
     """How the world reaches this service, for example https://stop.example.com; links carry it and
     Twilio signs it. By default http://host:port."""
+
+    workers: Annotated[int, Field(gt=0, le=WORKERS_MAX)] = 1
+    """How many processes serve; `prefsvc serve --workers` says it, too. About as many as there are
+    processors, less what PostgreSQL needs."""
+    worker_silence_seconds: Annotated[float, Field(ge=5)] = 30
+    """After how long a silence a worker is taken to be stuck, killed and started again."""
 
     # The door for mail.
     mail_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
@@ -282,6 +289,8 @@ class Settings(BaseSettings):
     """After how long a silence of the process that runs them another may."""
     shutdown_grace_seconds: Seconds = 15
     """How long requests in progress may take after SIGTERM."""
+    shutdown_linger_seconds: Annotated[float, Field(ge=0)] = 1
+    """How long a connection on which nothing is asked stays open then, for what is on its way."""
 
     # Logs.
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
@@ -335,6 +344,11 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Say whether only this machine can call."""
         return self.host in _THIS_MACHINE
+
+    @property
+    def connections_per_process(self) -> int:
+        """Return how many connections to the database a process may have: its pool, the lease."""
+        return self.pool_size + 1
 
     @property
     def idempotency_age(self) -> timedelta:

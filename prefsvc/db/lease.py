@@ -5,6 +5,7 @@ two at once, and comes out the same. It only spares all the others the work.
 """
 
 import asyncio
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -110,7 +111,7 @@ class Lease:
             conn = await asyncpg.connect(
                 self.dsn,
                 server_settings={
-                    "application_name": "prefsvc lease",
+                    "application_name": f"prefsvc lease {os.getpid()}",
                     "idle_session_timeout": f"{self.silence_seconds * 1000:.0f}",
                 },
             )

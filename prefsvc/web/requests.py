@@ -28,6 +28,8 @@ async def requests(request: web.Request, handler: Handler) -> web.StreamResponse
         with structlog.contextvars.bound_contextvars(request_id=request_id):
             response = await handler(request)
             status = response.status
+            if request.app[SERVICE].stopping.is_set() and not response.prepared:
+                response.force_close()  # so that nobody asks again where nobody will answer
             return response
     finally:
         _note(request, status, perf_counter() - started, request_id)

@@ -6,10 +6,10 @@ import smtplib
 
 import pytest
 
-from prefsvc.mailbox.listener import listening
 from tests.mailbox.conftest import mail
 from tests.stories.storyteller import due
 from tests.support.cast import ANN, BOB
+from tests.support.taking_mail import listening
 
 
 @pytest.fixture

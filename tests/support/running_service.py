@@ -63,8 +63,9 @@ class Running:
         return self.process.poll() is not None
 
     def _events(self, name: str) -> list[dict]:
-        lines = [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == name]
+        whole = self.err.rpartition("\n")[0].splitlines()  # the last line may still be written
+        mark = f'"event": "{name}"'
+        return [json.loads(line) for line in whole if line.startswith("{") and mark in line]
 
     @property
     def origin(self) -> str:
@@ -109,7 +110,12 @@ def serving(folder: Path, *, command=PREFSVC, **settings) -> Iterator[Running]:
     with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
         started_at = time.monotonic()
         process = subprocess.Popen(
-            [*command, "serve"], stdout=out, stderr=err, cwd="/", env=environment(folder, settings)
+            [*command, "serve"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=err,
+            cwd="/",
+            env=environment(folder, settings),
         )
     try:
         yield Running(process, folder, started_at)

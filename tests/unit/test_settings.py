@@ -13,7 +13,7 @@ from prefsvc.settings import Settings, default_data_dir
 
 UNITS = re.compile(
     r"_(bytes_max|seconds|seconds_max|minutes|hours|days|percent|max|size|size_max)$"
-    r"|^((smtp_)?port|pool_size)$"
+    r"|^((smtp_)?port|pool_size|workers)$"
 )
 SECRETS = {
     "database_url", "pepper", "token_keys", "sealing_key", "ledger_key", "twilio_auth_tokens",

@@ -160,6 +160,13 @@ OF_TWILIO_ACCOUNTS = (
     TWILIO_WITHOUT_TOKEN,
 )
 """Of which there are none for an account that is told no more."""
+CONNECTIONS = Gauge("prefsvc_connections", "HTTP connections that are open.")
+CONNECTIONS_ENDED = Counter(
+    "prefsvc_connections_ended_total",
+    "HTTP connections that were hung up on, by why: slow_head, slow_body, slow_reader, of_all or "
+    "of_address to make room, or refused, because none could be made.",
+    ["why"],
+)
 WORKERS = Gauge("prefsvc_workers", "Processes that serve.")
 WORKERS_LOST = Counter(
     "prefsvc_workers_lost_total",

@@ -58,6 +58,37 @@ class Settings(BaseSettings):
     worker_silence_seconds: Annotated[float, Field(ge=5)] = 30
     """After how long a silence a worker is taken to be stuck, killed and started again."""
 
+    lists_at_once_max: Positive = 32
+    """The most checks, acknowledgements, clearances and pages of links that are worked on at once,
+    so that an opt-out that comes meanwhile waits for few of them."""
+    rest_at_once_max: Positive = 8
+    """The most other requests that are worked on at once, but for opt-outs."""
+    requests_waiting_max: Positive = 500
+    """How many may wait for each of these; who comes then is told to come later."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    """Networks of your proxies, separated by commas: what they say in X-Forwarded-For is believed,
+    for limits alone, and they may have any number of connections."""
+    connections_max: Positive = 4000
+    """The most HTTP connections of one process. Above, those that have waited longest make room."""
+    connections_per_address_max: Positive = 200
+    """The most of them that come from one address, trusted proxies aside."""
+    keep_alive_seconds: Seconds = 150
+    """How long a connection is kept on which nothing is asked: longer than your proxy keeps it."""
+    header_timeout_seconds: Seconds = 10
+    """How long the head of a request may take to arrive."""
+    body_rate_bytes_per_second_min: Positive = 100
+    """How fast a body must arrive, at the least, in every ten seconds."""
+    write_timeout_seconds: Seconds = 60
+    """How long a reader may take for what is buffered for it, some 64 KiB."""
+    requests_per_key_per_minute_max: Positive = 60_000
+    """The most requests with one API key, in each process. Opt-outs do not count."""
+    requests_per_address_per_minute_max: Positive = 6000
+    """The most requests of one address without a key that is known to be good, in each process.
+    Opt-outs do not count."""
+
     # The door for mail.
     mail_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
     """The port that mail is taken at, from your mail server or by itself; without it none is. 0
@@ -246,7 +277,19 @@ class Settings(BaseSettings):
 
     # The database.
     pool_size: Positive = 16
-    """The most connections one process opens."""
+    """The most connections one process opens, beside one for the lease. Opt-outs may have all."""
+    pool_lists_max: Positive = 4
+    """The most of them that checks, feeds, acknowledgements and clearances have at once."""
+    pool_streams_max: Positive = 4
+    """The most that snapshots and other exports have, each for as long as its reader takes."""
+    pool_loops_max: Positive = 3
+    """The most that background loops have at once."""
+    pool_rest_max: Positive = 2
+    """The most that every other request has at once."""
+    pool_waiting_max: Positive = 200
+    """How many may wait for each of these; who comes then is told to come later."""
+    pool_waiting_intake_max: Positive = 2000
+    """How many may wait for a connection to record an opt-out."""
     statement_timeout_seconds: Seconds = 15
     """The longest a single statement may run, streams aside."""
     lock_timeout_seconds: Seconds = 5
@@ -302,6 +345,7 @@ class Settings(BaseSettings):
         "mail_event_secrets",
         "delivery_schedule_seconds",
         "outward_networks_allowed",
+        "trusted_proxies",
         mode="before",
     )
     @classmethod
@@ -332,6 +376,18 @@ class Settings(BaseSettings):
         # A signature is recognised as used for as long as answers are kept.
         if self.mail_event_age_hours_max >= self.idempotency_hours:
             raise ValueError("mail_event_age_hours_max must be less than idempotency_hours")
+        return self
+
+    @model_validator(mode="after")
+    def _leaves_connections_to_opt_outs(self) -> Self:
+        others = (
+            self.pool_lists_max + self.pool_streams_max + self.pool_loops_max + self.pool_rest_max
+        )
+        if others >= self.pool_size:
+            raise ValueError(
+                "pool_size must be more than pool_lists_max, pool_streams_max, pool_loops_max and "
+                "pool_rest_max together: the rest is what opt-outs always have"
+            )
         return self
 
     @property

@@ -19,6 +19,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 from typing_extensions import override
 
 from prefsvc import metrics
+from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
 from prefsvc.errors import SecretUnreadable
 from prefsvc.mailbox.content import Content
@@ -93,9 +94,10 @@ class Door:
             return TOO_FAST
         raw = envelope.content if isinstance(envelope.content, bytes) else b""
         reverse_path = (envelope.mail_from or "").strip("<>")  # aiosmtpd has "<>" for the null one
-        async with asyncio.timeout(self.service.settings.request_timeout_seconds):
-            for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(raw, recipient, host, reverse_path))
+        with lane("intake"):
+            async with asyncio.timeout(self.service.settings.request_timeout_seconds):
+                for recipient in envelope.rcpt_tos:
+                    await take(self.service, Arrived(raw, recipient, host, reverse_path))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:

@@ -16,7 +16,7 @@ log = structlog.get_logger()
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; then finish what was begun and stop."""
-    files.allow_many()
+    settings = files.allow_many(settings)
     with listening(settings) as sockets, embedded.database(settings) as running:
         bound = settings.model_copy(update={"port": sockets.port})
         vault = open_vault(settings, make_missing=running is not None)

@@ -12,7 +12,7 @@ import structlog
 
 from prefsvc import metrics
 from prefsvc.engine import Engine, RestartPolicy
-from prefsvc.processes import crew, embedded, files, signals, totals
+from prefsvc.processes import crew, embedded, signals, totals
 from prefsvc.processes.crew import Member
 from prefsvc.processes.line import Cover, Told
 from prefsvc.processes.plan import ALIVE_SECONDS, Plan
@@ -33,7 +33,6 @@ _POLICY: Final = RestartPolicy()
 
 def serve(settings: Settings) -> int:
     """Serve until SIGTERM or SIGINT; then let the workers finish what was begun."""
-    files.allow_many()
     count = settings.workers
     with listening(settings, count=count) as sockets, embedded.database(settings) as running:
         # The secrets are made once, before several look for them.
@@ -188,17 +187,20 @@ class Parent:
 
     async def _renew(self) -> None:
         """Start every worker anew; where that fails, the old ones go on."""
-        try:
-            for number, lock in self._locks.items():
-                async with lock:
-                    member = await self._start(number, is_first=number == 0)
-                if not member.is_serving:
-                    log.error("restart_failed", worker=number, status=member.status)
-                    return
-        except OSError as error:
-            log.error("restart_failed", worker=number, kind=type(error).__name__)  # noqa: TRY400
-            return
+        for number in self._locks:
+            if not await self._is_renewed(number):
+                log.error("restart_failed", worker=number)
+                return
         log.info("restarted")
+
+    async def _is_renewed(self, number: int) -> bool:
+        try:
+            async with self._locks[number]:
+                member = await self._start(number, is_first=number == 0)
+        except OSError as error:
+            log.error("worker_not_started", worker=number, kind=type(error).__name__)  # noqa: TRY400
+            return False
+        return member.is_serving
 
     async def _watch(self) -> None:
         """Kill a worker of which nothing was heard for too long."""

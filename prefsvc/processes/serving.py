@@ -91,16 +91,7 @@ async def doors(
 
 @asynccontextmanager
 async def _runner(service: Service, application: web.Application) -> AsyncIterator[Runner]:
-    settings = service.settings
-    runner = Runner(
-        application,
-        access_log=None,
-        handle_signals=False,
-        shutdown_timeout=settings.shutdown_grace_seconds,
-        max_line_size=settings.header_bytes_max,
-        max_field_size=settings.header_bytes_max,
-        handler_cancellation=False,
-    )
+    runner = Runner(application, service.settings)
     await runner.setup()
     try:
         yield runner

@@ -16,6 +16,10 @@ from prefsvc.settings import Settings
 BACKLOG: Final = 1024
 """How many connections wait in each socket; the system may allow fewer (net.core.somaxconn)."""
 
+UNSENT_BYTES_MAX: Final = 1 << 18
+"""How much of an answer the system takes beyond what its reader has room for. It would take
+megabytes of each that does not read, and the event loop would be busy filling them."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sockets:
@@ -73,6 +77,8 @@ def _bound(host: str, port: int, *, is_shared: bool) -> socket.socket:
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if is_shared:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        if hasattr(socket, "TCP_NOTSENT_LOWAT"):  # connections have it from the socket they came by
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES_MAX)
         made.bind((host, port))
     except OSError:
         made.close()

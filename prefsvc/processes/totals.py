@@ -15,6 +15,7 @@ from typing_extensions import override
 
 SUMMED: Final = frozenset(
     {
+        "prefsvc_connections",
         "prefsvc_feed_waiters",
         "prefsvc_leads",
         "process_open_fds",

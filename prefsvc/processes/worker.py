@@ -128,7 +128,7 @@ def main() -> int:
     settings = Settings().model_copy(update={"port": plan.port})
     logs.configure(settings.log_level)
     structlog.contextvars.bind_contextvars(worker=plan.number)
-    files.allow_many()
+    settings = files.allow_many(settings)
     end = socket.socket(fileno=plan.line)
     try:
         with asyncio.Runner(loop_factory=serving.loop_factory()) as runner:

@@ -14,7 +14,7 @@ from aiohttp import web
 
 from prefsvc.db import queries
 from prefsvc.doors import SERVICE, Service, read_some
-from prefsvc.errors import InvalidAddress, InvalidToken, UndoTooLate
+from prefsvc.errors import InvalidAddress, InvalidToken, TooBusy, UndoTooLate
 from prefsvc.following import Followed, follow
 from prefsvc.ledger import bucket_of_event
 from prefsvc.opt_outs import Act, Recorded
@@ -50,7 +50,7 @@ async def get_link(request: web.Request) -> web.Response:
         followed = await follow(service, token)
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY:
+    except (*AWAY, TooBusy):
         return _away(request)
     now = service.now()
     nonce = tickets.page_nonce(service.vault.nonce_key, token, now)
@@ -67,7 +67,7 @@ async def post_link(request: web.Request) -> web.Response:
         [recorded] = await service.record([_act(followed, pressed, scope)])
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY as error:
+    except (*AWAY, TooBusy) as error:
         log.warning("database_away", kind=type(error).__name__)
         return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
     response = link_pages.done(request, followed, _done(service, token, recorded))
@@ -85,7 +85,7 @@ async def post_undo(request: web.Request) -> web.Response:
         return await _undone(request, service, followed, pressed)
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY:
+    except (*AWAY, TooBusy):
         return _away(request, Form.undo("", pressed.ticket))
 
 

@@ -46,6 +46,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.PublicUrlInsecure: 409,
     errors.TargetForbidden: 422,
     errors.TooBusy: 503,
+    errors.TooManyRequests: 429,
     errors.TooManyEndpoints: 409,
     errors.SenderRetired: 409,
     errors.StaleWebhook: 403,

@@ -14,6 +14,7 @@ from prefsvc import checkpoints, installation, metrics
 from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
+from prefsvc.db.lanes import lane
 from prefsvc.db.lease import Lease
 from prefsvc.doors import Service
 from prefsvc.work import consents, deliveries
@@ -96,6 +97,11 @@ def history(service: Service) -> Round:
 
 async def run(service: Service) -> None:
     """Run our own loops, and those of all while the lease is ours, until told to stop."""
+    with lane("loops"):
+        await _run(service)
+
+
+async def _run(service: Service) -> None:
     settings = service.settings
     lease = Lease(service.database.dsn, settings.lease_silence_seconds, settings.lease_seconds)
     async with asyncio.TaskGroup() as group:

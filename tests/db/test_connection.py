@@ -59,6 +59,7 @@ async def test_a_read_cannot_write(database):
             await put(tx, 1)
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 @pytest.mark.parametrize(("snapshot", "seen"), [(True, 0), (False, 1)])
 async def test_only_a_snapshot_stands_still(database, snapshot, seen):
     async with database.read(snapshot=snapshot) as reading:
@@ -134,6 +135,7 @@ async def test_json_takes_moments_and_ids_as_their_text(database):
     assert stored == {"at": "2026-01-02T00:00:00Z", "id": str(UUID(int=1))}
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 async def test_a_pool_that_is_empty_is_waited_for_within_the_limit(dsn):
     options = {"pool_size": 1, "connect_timeout_seconds": 0.5}
     async with connect(dsn, **options) as database, database.transaction():

@@ -12,7 +12,7 @@ from prefsvc import settings as module
 from prefsvc.settings import Settings, default_data_dir
 
 UNITS = re.compile(
-    r"_(bytes_max|seconds|seconds_max|minutes|hours|days|percent|max|size|size_max)$"
+    r"_(bytes_max|seconds|seconds_max|minutes|hours|days|percent|max|size|size_max|bytes_per_second_min)$"
     r"|^((smtp_)?port|pool_size|workers)$"
 )
 SECRETS = {

@@ -14,9 +14,22 @@ def main() -> int:
 
         if not mail.ACTIONS.isdisjoint(sys.argv[2:3]):
             return mail.main(sys.argv[2:])
+    if sys.argv[1:2] == ["serve"]:
+        return _serve(sys.argv[2:])
     from prefsvc.cli.main import main as run  # noqa: PLC0415
 
     return run()
+
+
+def _serve(arguments: list[str]) -> int:
+    """Run the service; a parent of workers need not load what they do."""
+    from argparse import ArgumentParser  # noqa: PLC0415
+
+    from prefsvc.cli import running, serve  # noqa: PLC0415
+
+    parser = ArgumentParser(prog="prefsvc serve", description="Run the service until told to stop.")
+    serve.with_arguments(parser)
+    return running.run(parser.parse_args(arguments))
 
 
 __all__ = ["main"]

@@ -14,6 +14,7 @@ from prefsvc.brand import Brand
 from prefsvc.brands import Applied, BrandBook
 from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
+from prefsvc.db.lanes import Lane, Lanes
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import BrandRefusal, DatabaseUnreachable
@@ -22,6 +23,7 @@ from prefsvc.mail_events.webhook import post_mail_events
 from prefsvc.settings import Settings
 from prefsvc.sms.routes import SMS_ROUTES
 from prefsvc.vault import Vault
+from prefsvc.web.manners import MANNERS, Manners, manners, tell
 from prefsvc.web.problems import problems
 from prefsvc.web.requests import requests, sign, time_limit
 from prefsvc.web.routes import ROUTES, SLASHED
@@ -86,20 +88,37 @@ async def database(
         connect_timeout_seconds=settings.connect_timeout_seconds,
         statement_timeout_seconds=settings.statement_timeout_seconds,
         lock_timeout_seconds=settings.lock_timeout_seconds,
+        lanes=_lanes(settings),
         clock=clock,
     ) as db:
         yield db
 
 
+def _lanes(settings: Settings) -> Lanes:
+    sizes: dict[Lane, int] = {
+        "intake": settings.pool_size,
+        "lists": settings.pool_lists_max,
+        "streams": settings.pool_streams_max,
+        "loops": settings.pool_loops_max,
+        "rest": settings.pool_rest_max,
+    }
+    waiting_max: dict[Lane, int] = dict.fromkeys(sizes, settings.pool_waiting_max)
+    waiting_max["intake"] = settings.pool_waiting_intake_max
+    waiting_max["loops"] = settings.pool_waiting_intake_max  # they are few, and bounded themselves
+    return Lanes(sizes, waiting_max, timeout_seconds=settings.connect_timeout_seconds)
+
+
 def build(service: Service) -> web.Application:
     """Return the application; its loops run while it does."""
-    app = web.Application(middlewares=[requests, problems, time_limit])
+    app = web.Application(middlewares=[requests, problems, manners, time_limit])
     app[SERVICE] = service
     app[SNS] = Sns()
+    app[MANNERS] = Manners(service.settings)
     app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES, *MAIL_ROUTES])
     app.cleanup_ctx.append(_loops)
     app.on_shutdown.append(_let_go)
     app.on_response_prepare.append(sign)
+    app.on_response_prepare.append(tell)
     return app
 
 

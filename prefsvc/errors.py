@@ -334,6 +334,12 @@ class NotMarketing(Refusal):
     code = "not_marketing"
 
 
+class TooManyRequests(Refusal):
+    """You ask too often; wait as long as Retry-After says. An opt-out is never refused for that."""
+
+    code = "too_many_requests"
+
+
 class TooBusy(Refusal):
     """Too many of these at once; try again after a moment."""
 

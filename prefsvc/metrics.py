@@ -1,5 +1,7 @@
 """Every metric, with a sentence each. No label ever carries an address, a token or free text."""
 
+from typing import Final
+
 from prometheus_client import Counter, Gauge, Histogram
 
 OPT_OUTS = Counter(
@@ -212,8 +214,51 @@ OF_TWILIO_ACCOUNTS = (
     TWILIO_WITHOUT_TOKEN,
 )
 """Of which there are none for an account that is told no more."""
+CONNECTIONS = Gauge("prefsvc_connections", "HTTP connections that are open.")
+CONNECTIONS_ENDED = Counter(
+    "prefsvc_connections_ended_total",
+    "HTTP connections that were hung up on, by why: slow_head, slow_body, slow_reader, of_all or "
+    "of_address to make room, or refused, because none could be made.",
+    ["why"],
+)
+WORKERS = Gauge("prefsvc_workers", "Processes that serve.")
+WORKERS_LOST = Counter(
+    "prefsvc_workers_lost_total",
+    "Workers that died, or were killed for their silence, and were started again, by which.",
+    ["how"],
+)
+LEADS = Gauge(
+    "prefsvc_leads",
+    "1 at the process that runs the background loops of all; how many there are, over all workers.",
+)
 LOOP_FAULTS = Counter(
     "prefsvc_loop_faults_total",
     "Rounds of background loops that failed and will be tried again.",
     ["loop"],
 )
+_OF_THE_LEADER: Final = (
+    SENDER_OWED,
+    SENDER_STATE,
+    SENDER_DEADLINE,
+    SENDER_ACKNOWLEDGED,
+    OPEN_CASES,
+    OPEN_REVIEWS,
+    OLDEST_REVIEW,
+    *OF_TWILIO_ACCOUNTS,
+    LOOP_ROUND,  # our own loops show themselves again at their next round
+)
+_COUNTS_OF_THE_LEADER: Final = (
+    LEADS,
+    LEDGER_BROKEN,
+    DELIVERIES_PENDING,
+    DELIVERIES_FAILED,
+    DELIVERY_OLDEST,
+)
+
+
+def let_go_of_the_lease() -> None:
+    """Show no more what another process sees to now: it would stand still here."""
+    for gauge in _OF_THE_LEADER:
+        gauge.clear()
+    for count in _COUNTS_OF_THE_LEADER:
+        count.set(0)

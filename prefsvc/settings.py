@@ -14,6 +14,7 @@ Positive = Annotated[int, Field(gt=0)]
 Seconds = Annotated[float, Field(gt=0)]
 _PORT_OF_DNS: Final = 53
 _PORT_MAX: Final = 65535
+WORKERS_MAX: Final = 64
 _THIS_MACHINE: Final = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
@@ -60,6 +61,43 @@ class Settings(BaseSettings):
     public_url: str = ""
     """How the world reaches this service, for example https://stop.example.com; links carry it and
     Twilio signs it. By default http://host:port."""
+
+    workers: Annotated[int, Field(gt=0, le=WORKERS_MAX)] = 1
+    """How many processes serve; `prefsvc serve --workers` says it, too. About as many as there are
+    processors, less what PostgreSQL needs."""
+    worker_silence_seconds: Annotated[float, Field(ge=5)] = 30
+    """After how long a silence a worker is taken to be stuck, killed and started again."""
+
+    lists_at_once_max: Positive = 32
+    """The most checks, acknowledgements, clearances and pages of links that are worked on at once,
+    so that an opt-out that comes meanwhile waits for few of them."""
+    rest_at_once_max: Positive = 8
+    """The most other requests that are worked on at once, but for opt-outs."""
+    requests_waiting_max: Positive = 500
+    """How many may wait for each of these; who comes then is told to come later."""
+    trusted_proxies: Annotated[tuple[IPv4Network | IPv6Network, ...], NoDecode] = (
+        IPv4Network("127.0.0.0/8"),
+        IPv6Network("::1/128"),
+    )
+    """Networks of your proxies, separated by commas: what they say in X-Forwarded-For is believed,
+    for limits alone, and they may have any number of connections."""
+    connections_max: Positive = 4000
+    """The most HTTP connections of one process. Above, those that have waited longest make room."""
+    connections_per_address_max: Positive = 200
+    """The most of them that come from one address, trusted proxies aside."""
+    keep_alive_seconds: Seconds = 150
+    """How long a connection is kept on which nothing is asked: longer than your proxy keeps it."""
+    header_timeout_seconds: Seconds = 10
+    """How long the head of a request may take to arrive."""
+    body_rate_bytes_per_second_min: Positive = 100
+    """How fast a body must arrive, at the least, in every ten seconds."""
+    write_timeout_seconds: Seconds = 60
+    """How long a reader may take for what is buffered for it, some 64 KiB."""
+    requests_per_key_per_minute_max: Positive = 60_000
+    """The most requests with one API key, in each process. Opt-outs do not count."""
+    requests_per_address_per_minute_max: Positive = 6000
+    """The most requests of one address without a key that is known to be good, in each process.
+    Opt-outs do not count."""
 
     # The door for mail.
     mail_listen_port: Annotated[int, Field(ge=0, le=65535)] | None = None
@@ -346,7 +384,19 @@ class Settings(BaseSettings):
 
     # The database.
     pool_size: Positive = 16
-    """The most connections one process opens."""
+    """The most connections one process opens, beside one for the lease. Opt-outs may have all."""
+    pool_lists_max: Positive = 4
+    """The most of them that checks, feeds, acknowledgements and clearances have at once."""
+    pool_streams_max: Positive = 4
+    """The most that snapshots and other exports have, each for as long as its reader takes."""
+    pool_loops_max: Positive = 3
+    """The most that background loops have at once."""
+    pool_rest_max: Positive = 2
+    """The most that every other request has at once."""
+    pool_waiting_max: Positive = 200
+    """How many may wait for each of these; who comes then is told to come later."""
+    pool_waiting_intake_max: Positive = 2000
+    """How many may wait for a connection to record an opt-out."""
     statement_timeout_seconds: Seconds = 15
     """The longest a single statement may run, streams aside."""
     lock_timeout_seconds: Seconds = 5
@@ -383,8 +433,14 @@ class Settings(BaseSettings):
     """How often doubtful replies are counted, and those that nobody decided become stops."""
     housekeeping_seconds: Seconds = 60
     """How often old idempotent answers are forgotten and the server's history is looked at."""
+    lease_seconds: Seconds = 1
+    """How often a process that does not run the loops of all asks whether it may."""
+    lease_silence_seconds: Annotated[float, Field(ge=1)] = 10
+    """After how long a silence of the process that runs them another may."""
     shutdown_grace_seconds: Seconds = 15
     """How long requests in progress may take after SIGTERM."""
+    shutdown_linger_seconds: Annotated[float, Field(ge=0)] = 1
+    """How long a connection on which nothing is asked stays open then, for what is on its way."""
 
     # Logs.
     log_level: Annotated[str, Field(pattern="^(debug|info|warning|error)$")] = "info"
@@ -400,6 +456,7 @@ class Settings(BaseSettings):
         "mail_trusted_hosts",
         "mail_complaint_domains",
         "dns_servers",
+        "trusted_proxies",
         mode="before",
     )
     @classmethod
@@ -459,6 +516,18 @@ class Settings(BaseSettings):
             raise ValueError("spool_after_seconds must be less than webhook_timeout_seconds")
         return self
 
+    @model_validator(mode="after")
+    def _leaves_connections_to_opt_outs(self) -> Self:
+        others = (
+            self.pool_lists_max + self.pool_streams_max + self.pool_loops_max + self.pool_rest_max
+        )
+        if others >= self.pool_size:
+            raise ValueError(
+                "pool_size must be more than pool_lists_max, pool_streams_max, pool_loops_max and "
+                "pool_rest_max together: the rest is what opt-outs always have"
+            )
+        return self
+
     @property
     def origin(self) -> str:
         """Return the public URL without a trailing slash."""
@@ -469,6 +538,11 @@ class Settings(BaseSettings):
     def is_local(self) -> bool:
         """Say whether only this machine can call."""
         return self.host in _THIS_MACHINE
+
+    @property
+    def connections_per_process(self) -> int:
+        """Return how many connections to the database a process may have: its pool, the lease."""
+        return self.pool_size + 1
 
     @property
     def idempotency_age(self) -> timedelta:

@@ -14,7 +14,6 @@ from prefsvc.brands import BrandBook
 from prefsvc.cli import mailboxes
 from prefsvc.cli.context import Commands, dsn_of
 from prefsvc.cli.spool import standing
-from prefsvc.cli.welcome import FIRST_KEY_FILE
 from prefsvc.consents import backlog
 from prefsvc.consents.backlog import AccountBacklog
 from prefsvc.db import queries
@@ -23,6 +22,7 @@ from prefsvc.db.connection import Database, PlainConnection
 from prefsvc.db.migrate import status
 from prefsvc.errors import Refusal, SpoolUnusable
 from prefsvc.mail_events.proof import usable
+from prefsvc.processes.welcome import FIRST_KEY_FILE
 from prefsvc.settings import Settings
 from prefsvc.vault import (
     DEMO_TWILIO_FILE,

@@ -1,13 +1,8 @@
-"""Which commands there are, and how their refusals reach the terminal."""
+"""Which commands there are."""
 
 import argparse
-import os
-import sys
 from collections.abc import Sequence
 
-from pydantic import ValidationError
-
-from prefsvc import logs
 from prefsvc.cli import (
     alarms,
     brands,
@@ -29,8 +24,7 @@ from prefsvc.cli import (
     twilio,
     windows,
 )
-from prefsvc.errors import Refusal
-from prefsvc.settings import Settings
+from prefsvc.cli.running import run
 
 COMMANDS = (
     serve,
@@ -57,25 +51,7 @@ COMMANDS = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; 0 if it did what it says, 1 if it refused or found something, 2 if misused."""
-    given = parser().parse_args(arguments)
-    try:
-        settings = Settings()
-    except ValidationError as error:
-        _say_settings(error)
-        return 2
-    logs.configure(settings.log_level)
-    try:
-        code: int = given.run(settings, given)
-        sys.stdout.flush()
-    except Refusal as refusal:
-        print(f"prefsvc: {refusal}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        return 130
-    except BrokenPipeError:  # `| head` has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
-    return code
+    return run(parser().parse_args(arguments))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -89,10 +65,3 @@ def parser() -> argparse.ArgumentParser:
     for module in COMMANDS:
         module.add_to(commands)
     return top
-
-
-def _say_settings(error: ValidationError) -> None:
-    # A wrong value is named, not shown: it may be a secret.
-    for one in error.errors(include_input=False, include_url=False):
-        name = "_".join(str(part) for part in one["loc"]).upper()
-        print(f"prefsvc: PREFSVC_{name}: {one['msg']}", file=sys.stderr)

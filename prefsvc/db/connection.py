@@ -2,13 +2,15 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Literal, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
 from asyncpg.pool import PoolConnectionProxy
+
+from prefsvc.db.lanes import Lanes, holding
 
 PlainConnection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"
 Connection: TypeAlias = "PlainConnection | PoolConnectionProxy[asyncpg.Record]"
@@ -60,16 +62,14 @@ class Database:
     dsn: str = field(default="", repr=False)
     """For connections outside the pool."""
     bases: Bases = field(default_factory=Bases)
+    lanes: Lanes = field(default_factory=lambda: Lanes({}, {}, timeout_seconds=5))
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Tx]:
         """Begin; commit at the end of the block, roll back on any exception."""
         # The level is said aloud: the write path waits for row locks and must then see what the
         # other transaction committed, whatever the server's default is.
-        async with (
-            self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn,
-            conn.transaction(isolation="read_committed"),
-        ):
+        async with self._connection() as conn, conn.transaction(isolation="read_committed"):
             yield Tx(conn, self.clock(), self.bases)
 
     @asynccontextmanager
@@ -79,8 +79,8 @@ class Database:
         Begin and commit would be two more round trips. Of several statements each would see a
         moment of its own; and nothing here keeps one from writing: that is what `read` is for.
         """
-        async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn:
-            yield Tx(conn, self.clock())
+        async with self._connection() as conn:
+            yield Tx(conn, self.clock(), self.bases)
 
     @asynccontextmanager
     async def read(self, *, snapshot: bool = False) -> AsyncIterator[Tx]:
@@ -88,11 +88,12 @@ class Database:
 
         With `snapshot`, all its statements see the database as it was at the first of them.
         """
+        isolation: Literal["repeatable_read", "read_committed"] = (
+            "repeatable_read" if snapshot else "read_committed"
+        )
         async with (
-            self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn,
-            conn.transaction(
-                isolation="repeatable_read" if snapshot else "read_committed", readonly=True
-            ),
+            self._connection() as conn,
+            conn.transaction(isolation=isolation, readonly=True),
         ):
             yield Tx(conn, self.clock(), self.bases)
 
@@ -102,6 +103,14 @@ class Database:
             self.dsn, connect_timeout_seconds=seconds, statement_timeout_seconds=seconds
         ) as conn:
             await conn.execute("select")
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
+        """Take a connection, when it is our turn: one at a time, for who has one waits for none."""
+        async with self.lanes.turn():
+            with holding():
+                async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn:
+                    yield conn
 
 
 @asynccontextmanager
@@ -114,6 +123,7 @@ async def connect(
     lock_timeout_seconds: float = 10,
     idle_in_transaction_timeout_seconds: float = 60,
     statement_cache_size: int = 1024,
+    lanes: Lanes | None = None,
     clock: Clock = wall_clock,
 ) -> AsyncIterator[Database]:
     """Open the pool for the block's length.
@@ -146,6 +156,8 @@ async def connect(
         | await _durable(dsn, connect_timeout_seconds),
     ) as pool:
         yield Database(pool, clock, connect_timeout_seconds, dsn)
+        opened = Database(pool, clock, connect_timeout_seconds, dsn)
+        yield replace(opened, lanes=lanes) if lanes else opened
 
 
 @asynccontextmanager

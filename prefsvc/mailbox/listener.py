@@ -19,8 +19,9 @@ from aiosmtpd.smtp import SMTP, Envelope, Session, syntax
 from typing_extensions import override
 
 from prefsvc import metrics
+from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
-from prefsvc.errors import AddressInUse, SecretUnreadable
+from prefsvc.errors import SecretUnreadable
 from prefsvc.mail.mail import Mail
 from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.content import Content
@@ -99,10 +100,11 @@ class Door:
         peers = self.service.settings.mail_peers
         is_stranger = peers == "strangers" and not isinstance(server, LMTP)
         came = Provenance(host if is_stranger else None, session.host_name or "")
-        async with asyncio.timeout(self.service.settings.request_timeout_seconds):
-            mail = Mail(raw)
-            for recipient in envelope.rcpt_tos:
-                await take(self.service, Arrived(mail, recipient, host, reverse_path, came))
+        with lane("intake"):
+            async with asyncio.timeout(self.service.settings.request_timeout_seconds):
+                mail = Mail(raw)
+                for recipient in envelope.rcpt_tos:
+                    await take(self.service, Arrived(mail, recipient, host, reverse_path, came))
         return TAKEN
 
     async def handle_exception(self, error: Exception) -> str:
@@ -230,34 +232,16 @@ class _Lmtp(_Smtp, LMTP):
 
 
 @asynccontextmanager
-async def listening(service: Service) -> AsyncIterator[int | None]:
-    """Take mail for the block, if a port is set; yield the port."""
+async def conversing(service: Service) -> AsyncIterator[Callable[[], SMTP]]:
+    """Yield what converses with whoever connects; in the end, end every conversation."""
     settings = service.settings
-    if settings.mail_listen_port is None:
-        yield None
-        return
     door = Door(service, Limits(settings))
     tls = _tls(settings)
     kind = _Lmtp if settings.mail_listen_protocol == "lmtp" else _Smtp
-    server = await _server(settings, lambda: kind(door, tls))
     try:
-        port = int(server.sockets[0].getsockname()[1])
-        log.info("taking_mail", protocol=settings.mail_listen_protocol, port=port)
-        yield port
+        yield lambda: kind(door, tls)
     finally:
-        server.close()
         await door.close()
-
-
-async def _server(settings: Settings, protocol: Callable[[], SMTP]) -> asyncio.Server:
-    host, port = settings.mail_listen_host, settings.mail_listen_port
-    try:
-        return await asyncio.get_running_loop().create_server(protocol, host, port)
-    except OSError as error:
-        raise AddressInUse(
-            f"Cannot take mail on {host}:{port} ({error.strerror}). Stop what listens there, or "
-            "set PREFSVC_MAIL_LISTEN_HOST and PREFSVC_MAIL_LISTEN_PORT."
-        ) from error
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from aiohttp import BasicAuth, web
 
@@ -11,6 +12,9 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import InvalidApiKey, InvalidParameter, NotAllowed
 from prefsvc.web.body import one_of
+
+IDENTIFIED: Final = web.RequestKey("identified", bool)
+"""Set where the key of a request is good."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +81,7 @@ async def _whose(request: web.Request, presented: str) -> Caller:
 
 
 async def _let_in(request: web.Request, caller: Caller, roles: Sequence[Role]) -> Entry:
+    request[IDENTIFIED] = True
     service = request.app[SERVICE]
     if caller.role not in roles:
         raise NotAllowed

@@ -1,16 +1,20 @@
 """The contract and its page: openapi.yaml as it is, as JSON, and as a page to read."""
 
+import asyncio
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 import yaml
 from aiohttp import web
 
+if TYPE_CHECKING:
+    from functools import _lru_cache_wrapper
+
 from prefsvc.web.docs_page import Problem, problems_of, render_docs
-from prefsvc.web.html_page import Page, page_response
+from prefsvc.web.html_page import Page, in_pieces, page_response
 from prefsvc.web.pages import LANGUAGE_PARAMETER, Frame, HomePage, render
 from prefsvc.web.problems import FAULTS, STATUS
 from prefsvc.wording.texts import TEXTS, accepted_languages, page_language
@@ -38,19 +42,40 @@ def _page() -> Page:
     return render_docs(contract(), [*problems_of(STATUS), *faults])
 
 
+@cache
+def _yaml() -> bytes:
+    return contract_text().encode()
+
+
+@cache
+def _json() -> bytes:
+    return msgspec.json.encode(contract())
+
+
+@cache
+def _html() -> bytes:
+    return _page().html.encode()
+
+
+async def _made(make: "_lru_cache_wrapper[bytes]") -> bytes:
+    """Return what takes long to make, once, and is then at hand."""
+    return make() if make.cache_info().currsize else await asyncio.to_thread(make)
+
+
 async def get_openapi_yaml(_: web.Request) -> web.Response:
     """GET /openapi.yaml."""
-    return web.Response(text=contract_text(), content_type="application/yaml", charset="utf-8")
+    body = in_pieces(_yaml())
+    return web.Response(body=body, content_type="application/yaml", charset="utf-8")
 
 
 async def get_openapi_json(_: web.Request) -> web.Response:
     """GET /openapi.json."""
-    return web.Response(body=msgspec.json.encode(contract()), content_type="application/json")
+    return web.Response(body=in_pieces(await _made(_json)), content_type="application/json")
 
 
 async def get_docs(_: web.Request) -> web.Response:
-    """GET /docs."""
-    return page_response(_page())
+    """GET /docs: a megabyte, made once and beside the event loop, and sent as it is read."""
+    return page_response(_page(), body=in_pieces(await _made(_html)))
 
 
 async def get_home(request: web.Request) -> web.Response:

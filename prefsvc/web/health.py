@@ -1,5 +1,8 @@
 """Health: /livez says that the process answers, /readyz that it can work, /metrics how it does."""
 
+from collections.abc import Awaitable, Callable
+from typing import Final
+
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
@@ -8,6 +11,9 @@ from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import SpoolUnusable
 from prefsvc.web.body import answer
+
+METRICS: Final[web.AppKey[Callable[[], Awaitable[bytes]]]] = web.AppKey("METRICS")
+"""What /metrics shows, where it is more than this process: the sum over all workers."""
 
 
 async def get_livez(_: web.Request) -> web.Response:
@@ -45,9 +51,10 @@ async def _database_answers(service: Service) -> bool:
     return True
 
 
-async def get_metrics(_: web.Request) -> web.Response:
+async def get_metrics(request: web.Request) -> web.Response:
     """GET /metrics, for Prometheus."""
+    of_all = request.app.get(METRICS)
     return web.Response(
-        body=generate_latest(),
+        body=await of_all() if of_all else generate_latest(),
         headers={"Content-Type": CONTENT_TYPE_LATEST, "Cache-Control": "no-store"},
     )

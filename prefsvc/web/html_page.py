@@ -6,6 +6,7 @@ request, and it works wherever only the link's own path is let through to prefsv
 
 import base64
 import hashlib
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib import resources
@@ -36,6 +37,8 @@ FIXED_HEADERS: Final = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+
+_PIECE_BYTES: Final = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +77,16 @@ def style(sheet: str, accent: str) -> Style:
     return Style(Markup(css), f"sha256-{digest}")  # noqa: S704
 
 
-def page_response(page: Page, *, status: int = 200) -> web.Response:
-    """Answer with a page: stored by nobody, indexed by nobody, framed by nobody."""
+def page_response(
+    page: Page, *, status: int = 200, body: AsyncIterator[bytes] | None = None
+) -> web.Response:
+    """Answer with a page: stored by nobody, indexed by nobody, framed by nobody.
+
+    A `body` is what is already encoded of a large one, which then leaves piece by piece.
+    """
     return web.Response(
         status=status,
-        text=page.html,
+        body=body or page.html.encode(),
         content_type="text/html",
         charset="utf-8",
         headers={
@@ -87,3 +95,9 @@ def page_response(page: Page, *, status: int = 200) -> web.Response:
             "Content-Security-Policy": page.content_security_policy,
         },
     )
+
+
+async def in_pieces(body: bytes) -> AsyncIterator[bytes]:
+    """Yield a large body as its reader takes it: else every slow reader would have a copy."""
+    for start in range(0, len(body), _PIECE_BYTES):
+        yield body[start : start + _PIECE_BYTES]

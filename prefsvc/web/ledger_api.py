@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from prefsvc import checkpoints
+from prefsvc.db.lanes import lane
 from prefsvc.web.auth import admitted
 from prefsvc.web.problems import breaking_off
 
@@ -13,10 +14,11 @@ async def get_checkpoints(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse(
         headers={"Content-Type": "application/x-ndjson", "Cache-Control": "no-store"}
     )
-    await response.prepare(request)
-    with breaking_off(request):
+    with lane("streams"):
         async with entry.service.database.read() as tx:
-            async for line in checkpoints.exported(tx, entry.brand):
-                await response.write(line)
+            await response.prepare(request)
+            with breaking_off(request):
+                async for line in checkpoints.exported(tx, entry.brand):
+                    await response.write(line)
     await response.write_eof()
     return response

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from http import HTTPStatus
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -138,10 +139,12 @@ def too_late(request: web.Request, followed: Followed, status: int) -> web.Respo
     )
 
 
-def try_again(request: web.Request, retry: Form | None) -> web.Response:
+def try_again(
+    request: web.Request, retry: Form | None, *, status: int = HTTPStatus.SERVICE_UNAVAILABLE
+) -> web.Response:
     """Say that nothing was stored and that trying again helps, by the form that was sent."""
     page = ProblemPage(frame=_frame(request, None), problem="try_again", retry=retry)
-    return page_response(render(page), status=503)
+    return page_response(render(page), status=status)
 
 
 def _frame(request: web.Request, followed: Followed | None) -> Frame:

@@ -18,7 +18,14 @@ from aiohttp import web
 from prefsvc import tickets, undoing
 from prefsvc.db.away import AWAY
 from prefsvc.doors import SERVICE, Service, read_some
-from prefsvc.errors import InvalidAddress, InvalidToken, SpoolFull, SpoolUnusable, UndoTooLate
+from prefsvc.errors import (
+    InvalidAddress,
+    InvalidToken,
+    SpoolFull,
+    SpoolUnusable,
+    TooBusy,
+    UndoTooLate,
+)
 from prefsvc.evidence import storable
 from prefsvc.following import Followed, follow
 from prefsvc.ledger import new_event_id
@@ -57,7 +64,7 @@ async def get_link(request: web.Request) -> web.Response:
         followed = await follow(service, token)
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY:
+    except (*AWAY, TooBusy):
         return _away(request)
     now = service.now()
     nonce = tickets.page_nonce(service.vault.nonce_key, token, now)
@@ -76,7 +83,7 @@ async def post_link(request: web.Request) -> web.Response:
         return link_pages.damaged(request)
     except AWAY:
         return await _keep_press(request, service, pressed)
-    except (SpoolFull, SpoolUnusable) as refusal:
+    except (SpoolFull, SpoolUnusable, TooBusy) as refusal:
         log.error("opt_out_not_kept", why=refusal.code)  # noqa: TRY400 - a refusal of ours
         return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
     if _is_for_nobody(request, pressed):
@@ -173,7 +180,7 @@ async def _answered(
             return link_pages.too_late(request, followed, STATUS[type(refusal)])
     except (InvalidToken, InvalidAddress):
         return link_pages.damaged(request)
-    except AWAY:
+    except (*AWAY, TooBusy):
         return _away(request, retry)
 
 

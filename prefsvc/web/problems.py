@@ -51,6 +51,7 @@ STATUS: dict[type[errors.Refusal], int] = {
     errors.SpoolFull: 503,
     errors.SpoolUnusable: 503,
     errors.TooBusy: 503,
+    errors.TooManyRequests: 429,
     errors.TooManyEndpoints: 409,
     errors.SenderRetired: 409,
     errors.StaleWebhook: 403,

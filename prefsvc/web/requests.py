@@ -30,6 +30,8 @@ async def requests(request: web.Request, handler: Handler) -> web.StreamResponse
     try:
         response = await handler(request)
         status = response.status
+        if request.app[SERVICE].stopping.is_set() and not response.prepared:
+            response.force_close()  # so that nobody asks again where nobody will answer
         return response
     finally:
         _note(request, status, perf_counter() - started)

@@ -4,6 +4,7 @@ from aiohttp import web
 
 from prefsvc import snapshots, suppressions
 from prefsvc.db.bulk import SnapshotFormat
+from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
 from prefsvc.snapshots import Wanted
 from prefsvc.web.auth import Entry, admitted
@@ -24,6 +25,11 @@ async def get_suppressions(request: web.Request) -> web.StreamResponse:
     """GET /v1/brands/{brand}/suppressions."""
     entry = await admitted(request, "sender", "operator")
     wanted = _wanted(request, entry)
+    with lane("streams"):
+        return await _stream(request, entry, wanted)
+
+
+async def _stream(request: web.Request, entry: Entry, wanted: Wanted) -> web.StreamResponse:
     service = entry.service
     async with turn(service, service.snapshots), service.database.read(snapshot=True) as tx:
         await tx.conn.execute(f"set local statement_timeout = {_milliseconds(service)}")

@@ -1,4 +1,8 @@
-"""Background loops: bounded rounds, each in its own transaction, until the service stops."""
+"""Background loops: bounded rounds, each in its own transaction, until the service stops.
+
+What a process needs for itself, each does. What is done for all, the one does that holds the lease;
+if two did, it would come out the same (`db/lease.py`).
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,6 +14,8 @@ from prefsvc import checkpoints, installation, metrics, reckonings
 from prefsvc.checkpoints import Tips
 from prefsvc.cursor import BUCKET_COUNT
 from prefsvc.db import queries
+from prefsvc.db.lanes import lane
+from prefsvc.db.lease import Lease
 from prefsvc.doors import Service
 from prefsvc.work import consents, deliveries, mailboxes
 from prefsvc.work.alarms import raise_alarms
@@ -77,14 +83,9 @@ def checkpointing(service: Service) -> Round:
 
 
 def housekeeping(service: Service) -> Round:
-    """Return the round that forgets old answers and notices a failover."""
+    """Return the round that forgets old answers."""
 
     async def tidy() -> None:
-        before_epoch = service.installation.feed_epoch
-        async with service.database.transaction() as tx:
-            service.installation = await installation.recognise(tx, service.vault)
-        if service.installation.feed_epoch != before_epoch:
-            await reckonings.learn(service.database)
         before = service.now() - service.settings.idempotency_age
         receipts_before = service.now() - service.settings.receipt_every
         for bucket in range(BUCKET_COUNT):
@@ -95,36 +96,77 @@ def housekeeping(service: Service) -> Round:
     return tidy
 
 
+def history(service: Service) -> Round:
+    """Return the round that notices a failover."""
+
+    async def look() -> None:
+        before = service.installation.feed_epoch
+        async with service.database.transaction() as tx:
+            service.installation = await installation.recognise(tx, service.vault)
+        if service.installation.feed_epoch != before:
+            await reckonings.learn(service.database)
+
+    return look
+
+
 async def run(service: Service) -> None:
-    """Run every loop until the service stops."""
+    """Run our own loops, and those of all while the lease is ours, until told to stop."""
+    with lane("loops"):
+        await _run(service)
+
+
+async def _run(service: Service) -> None:
     settings = service.settings
-    async with (
-        deliveries.courier(service) as courier,
-        consents.teller(service) as teller,
-        mailboxes.puller(service) as puller,
-        asyncio.TaskGroup() as group,
-    ):
+    lease = Lease(service.database.dsn, settings.lease_silence_seconds, settings.lease_seconds)
+    async with asyncio.TaskGroup() as group:
         for name, seconds, work, waker in (
             ("spool", settings.spool_probe_seconds, spooling(service), service.spool.doubted),
-            ("checkpoints", settings.checkpoint_seconds, checkpointing(service), None),
             ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
-            ("tallies", settings.tally_seconds, tallying(service), None),
-            ("reviews", settings.review_seconds, partial(decide_unanswered, service), None),
-            ("reach", settings.housekeeping_seconds, partial(reach_whatsapp, service), None),
-            ("housekeeping", settings.housekeeping_seconds, housekeeping(service), None),
-            ("alarms", settings.alarm_seconds, partial(raise_alarms, service), None),
+            ("history", settings.housekeeping_seconds, history(service), None),
             ("floods", settings.mail_flood_seconds, partial(watch_floods, service), None),
-            (
-                "notices",
-                settings.notice_seconds,
-                partial(write_notices, service),
-                service.bell.rung,
-            ),
-            ("deliveries", settings.delivery_seconds, courier.begin, service.enqueued),
-            ("consents", settings.twilio_seconds, teller.begin, service.bell.told),
-            ("mailboxes", settings.brands_refresh_seconds, puller.begin, None),
-            ("untold", settings.backlog_seconds, partial(consents.count_untold, service), None),
-            ("backlog", settings.backlog_seconds, partial(deliveries.count_backlog, service), None),
         ):
             loop = repeat(name, service.stopping, seconds, work, waker=waker)
             group.create_task(loop, name=name)
+        group.create_task(lease.hold(service.stopping, partial(_for_all, service)), name="lease")
+
+
+async def _for_all(service: Service) -> None:
+    """Run the loops of all."""
+    settings = service.settings
+    metrics.LEADS.set(1)
+    log.info("leading")
+    try:
+        async with (
+            deliveries.courier(service) as courier,
+            consents.teller(service) as teller,
+            mailboxes.puller(service) as puller,
+            asyncio.TaskGroup() as group,
+        ):
+            for name, seconds, work, waker in (
+                ("checkpoints", settings.checkpoint_seconds, checkpointing(service), None),
+                ("tallies", settings.tally_seconds, tallying(service), None),
+                ("reviews", settings.review_seconds, partial(decide_unanswered, service), None),
+                ("reach", settings.housekeeping_seconds, partial(reach_whatsapp, service), None),
+                ("housekeeping", settings.housekeeping_seconds, housekeeping(service), None),
+                ("alarms", settings.alarm_seconds, partial(raise_alarms, service), None),
+                (
+                    "notices",
+                    settings.notice_seconds,
+                    partial(write_notices, service),
+                    service.bell.rung,
+                ),
+                ("deliveries", settings.delivery_seconds, courier.begin, service.enqueued),
+                ("consents", settings.twilio_seconds, teller.begin, service.bell.told),
+                ("mailboxes", settings.brands_refresh_seconds, puller.begin, None),
+                ("untold", settings.backlog_seconds, partial(consents.count_untold, service), None),
+                (
+                    "backlog",
+                    settings.backlog_seconds,
+                    partial(deliveries.count_backlog, service),
+                    None,
+                ),
+            ):
+                loop = repeat(name, service.stopping, seconds, work, waker=waker)
+                group.create_task(loop, name=name)
+    finally:
+        metrics.let_go_of_the_lease()

@@ -10,7 +10,7 @@ import structlog
 
 from prefsvc.cli.context import with_service
 from prefsvc.cli.main import main
-from prefsvc.cli.serve import examples
+from prefsvc.examples import examples
 from prefsvc.settings import Settings
 from prefsvc.vault import make_secrets
 from tests.support import scratch_database

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from prefsvc.cli.serve import examples
+from prefsvc.examples import examples
 from tests.support.cast import ACME, ACMES_PROFILE
 
 ATELIER = "1-atelier"

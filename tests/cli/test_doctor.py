@@ -3,7 +3,7 @@ import os
 
 import pytest
 
-from prefsvc.cli.serve import examples
+from prefsvc.examples import examples
 from tests.cli.unreachable import UNREACHABLE
 from tests.mail_events.providers import SENDGRID_PUBLIC
 from tests.sms.telnyx_client import KEY, public

@@ -60,6 +60,7 @@ async def test_a_read_cannot_write(database):
             await put(tx, 1)
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 @pytest.mark.parametrize(("snapshot", "seen"), [(True, 0), (False, 1)])
 async def test_only_a_snapshot_stands_still(database, snapshot, seen):
     async with database.read(snapshot=snapshot) as reading:
@@ -153,6 +154,7 @@ async def test_a_fault_of_ours_does_not_look_like_it(database):
     assert not isinstance(caught.value, AWAY)
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 async def test_a_pool_that_is_empty_is_waited_for_within_the_limit(dsn):
     options = {"pool_size": 1, "connect_timeout_seconds": 0.5}
     async with connect(dsn, **options) as database, database.transaction():

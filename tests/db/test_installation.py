@@ -44,7 +44,7 @@ async def test_a_cursor_of_another_history_is_refused_and_never_reread(service, 
     await say_stop(client, keys, ANN)
     page = await (await client.get(f"{ACME}/feed", headers=keys.mailer)).json()
     await move_to_another_history(service)
-    await loops.housekeeping(service)()
+    await loops.history(service)()
     reply = await client.get(f"{ACME}/feed", headers=keys.mailer, params={"after": page["cursor"]})
     assert await problem(reply) == (409, "cursor_from_another_history")
     anew = await (await client.get(f"{ACME}/feed", headers=keys.mailer)).json()

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from prefsvc.mailbox.listener import listening
 from tests.support.cast import ANN
+from tests.support.taking_mail import listening
 
 NEWS = "news@mail.acme.example.com"
 

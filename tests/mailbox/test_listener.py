@@ -7,9 +7,9 @@ import socket
 import pytest
 
 from prefsvc.mail import mail as mail_module
-from prefsvc.mailbox.listener import listening
 from tests.mailbox.conftest import NEWS, Office, mail
 from tests.support.cast import ANN, BOB
+from tests.support.taking_mail import listening
 
 
 async def count(service, table):
@@ -186,12 +186,6 @@ async def test_garbage_harms_nobody(office, may_mail):
     await asyncio.to_thread(shout)
     await office.sends(mail())
     assert not await may_mail()
-
-
-async def test_without_a_port_no_mail_is_taken(service):
-    service.settings = service.settings.model_copy(update={"mail_listen_port": None})
-    async with listening(service) as port:
-        assert port is None
 
 
 def report_of(*gone):

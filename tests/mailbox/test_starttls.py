@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import NameOID
 
-from prefsvc.mailbox.listener import listening
 from tests.mailbox.conftest import NEWS, mail
 from tests.support.cast import ANN
+from tests.support.taking_mail import listening
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from dataclasses import replace
 import pytest
 
 from prefsvc.brand import Brand
-from prefsvc.mailbox.listener import listening
 from prefsvc.work.floods import watch_floods
 from tests.imap.cast import apply, pulling
 from tests.mailbox.conftest import mail
@@ -23,6 +22,7 @@ from tests.support.cast import ANN, BOB
 from tests.support.mail_relay import relaying
 from tests.support.name_server import name_server
 from tests.support.signing import publish, signed
+from tests.support.taking_mail import listening
 from tests.unit.test_brand_mailboxes import mailbox
 
 

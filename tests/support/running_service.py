@@ -63,8 +63,9 @@ class Running:
         return self.process.poll() is not None
 
     def _events(self, name: str) -> list[dict]:
-        lines = [json.loads(line) for line in self.err.splitlines() if line.startswith("{")]
-        return [line for line in lines if line["event"] == name]
+        whole = self.err.rpartition("\n")[0].splitlines()  # the last line may still be written
+        mark = f'"event": "{name}"'
+        return [json.loads(line) for line in whole if line.startswith("{") and mark in line]
 
     @property
     def origin(self) -> str:
@@ -110,6 +111,7 @@ def serving(folder: Path, *, command=PREFSVC, options=(), **settings) -> Iterato
         started_at = time.monotonic()
         process = subprocess.Popen(
             [*command, "serve", *options],
+            stdin=subprocess.DEVNULL,
             stdout=out,
             stderr=err,
             cwd="/",

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from prefsvc.cli.serve import examples
+from prefsvc.examples import examples
 from tests.support import scratch_database
 from tests.support.running_service import (
     LIMIT_SECONDS,
@@ -138,6 +138,12 @@ def test_a_port_that_is_taken_is_told_before_anything_else_starts(service, tmp_p
     assert (ran.returncode, ran.stdout) == (1, "")
     assert ran.stderr.startswith(f"prefsvc: Cannot listen on 127.0.0.1:{service.port} (")
     assert not (tmp_path / "data").exists()
+
+
+def test_one_process_alone_does_not_die_of_being_asked_to_restart(service):
+    service.process.send_signal(signal.SIGHUP)
+    assert service.event("restart_needs_workers")
+    assert service.is_ready()
 
 
 def test_a_wrong_setting_stops_the_start_and_is_not_shown(tmp_path):

@@ -12,8 +12,8 @@ from prefsvc import settings as module
 from prefsvc.settings import Settings, default_data_dir
 
 UNITS = re.compile(
-    r"_(bytes_max|seconds|seconds_max|minutes|hours|days|percent|max|size|size_max)$"
-    r"|^((smtp_)?port|pool_size)$"
+    r"_(bytes_max|seconds|seconds_max|minutes|hours|days|percent|max|size|size_max|bytes_per_second_min)$"
+    r"|^((smtp_)?port|pool_size|workers)$"
 )
 SECRETS = {
     "database_url", "pepper", "token_keys", "sealing_key", "ledger_key", "twilio_auth_tokens",

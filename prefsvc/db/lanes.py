@@ -1,0 +1,94 @@
+"""Lanes to the database: each kind of work has so many of a process's connections, and no more.
+
+So long reads, slow calls and loops leave the intake of opt-outs what it needs, and it may have them
+all. Whoever comes while too many wait is told to come later, rather than let everybody wait longer.
+"""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from contextvars import ContextVar
+from typing import Final, Literal, TypeAlias
+
+from prefsvc.errors import TooBusy
+
+Lane: TypeAlias = Literal["intake", "lists", "streams", "loops", "rest"]
+
+_lane: ContextVar[Lane | None] = ContextVar("lane", default=None)
+_holds: ContextVar[bool] = ContextVar("holds", default=False)
+
+PRIVILEGED: Final[Lane] = "intake"
+
+
+@contextmanager
+def lane(name: Lane) -> Iterator[None]:
+    """Do the block's work, and what it begins, in this lane."""
+    token = _lane.set(name)
+    try:
+        yield
+    finally:
+        _lane.reset(token)
+
+
+class Lanes:
+    """The lanes of one process; work in none (a command's) waits for the pool alone."""
+
+    def __init__(
+        self,
+        sizes: Mapping[Lane, int],
+        waiting_max: Mapping[Lane, int],
+        *,
+        timeout_seconds: float,
+    ) -> None:
+        """Give each lane its size, and say how many may wait in it, and how long."""
+        self._places = {name: asyncio.Semaphore(size) for name, size in sizes.items()}
+        self._waiting: dict[Lane, int] = dict.fromkeys(sizes, 0)
+        self._waiting_max = dict(waiting_max)
+        self._timeout_seconds = timeout_seconds
+
+    @asynccontextmanager
+    async def turn(self) -> AsyncIterator[None]:
+        """Wait for a place in the lane we are in, and have it for the block."""
+        name = _lane.get()
+        places = self._places.get(name) if name else None
+        if name is None or places is None:
+            yield
+            return
+        await self._enter(name, places)
+        try:
+            yield
+        finally:
+            places.release()
+
+    async def _enter(self, name: Lane, places: asyncio.Semaphore) -> None:
+        if places.locked() and self._waiting[name] >= self._waiting_max[name]:
+            raise TooBusy
+        self._waiting[name] += 1
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                await places.acquire()
+        except TimeoutError:
+            if name == PRIVILEGED:
+                raise  # the database is stuck, for what is done in this lane is short
+            raise TooBusy from None
+        finally:
+            self._waiting[name] -= 1
+
+
+@contextmanager
+def holding() -> Iterator[None]:
+    """Hold a connection for the block; warn where it is the second.
+
+    Who holds one and waits for another may wait for somebody who does the same. Tests turn the
+    warning into an error.
+    """
+    if _holds.get():
+        warnings.warn(
+            "a second connection is taken while one is held", RuntimeWarning, stacklevel=2
+        )
+    token = _holds.set(True)
+    try:
+        yield
+    finally:
+        _holds.reset(token)

@@ -1,0 +1,1 @@
+"""The processes that serve: one by itself, or a parent and its workers."""

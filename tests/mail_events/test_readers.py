@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prefsvc import bounce
 from prefsvc.errors import Refusal
 from prefsvc.mail_events import (
-    bounce,
     brevo,
     fields,
     mailgun,

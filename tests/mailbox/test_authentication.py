@@ -9,13 +9,13 @@ from prefsvc.mail.authentication import Authentication
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.message import parse
 from prefsvc.mailbox.authenticating import Provenance
-from prefsvc.mailbox.listener import listening
 from prefsvc.mailbox.taking import Arrived, take
 from prefsvc.metrics import MAILS_AUTHENTICATED
 from tests.mailbox.conftest import NEWS, Office, mail
 from tests.support.cast import ANN, BOB
 from tests.support.name_server import name_server
 from tests.support.signing import publish, signed
+from tests.support.taking_mail import listening
 
 POLICY = "v=DMARC1; p=none"
 

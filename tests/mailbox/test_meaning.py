@@ -26,7 +26,7 @@ async def test_a_complaint_is_one_of_the_whole_brand(office, service, may_mail):
         f"--b\r\nContent-Type: message/rfc822\r\n\r\nTo: {ANN}\r\n\r\nNews\r\n--b--\r\n"
     )
     await office.sends(report.encode())
-    assert await written(service) == [("brand", "complaint", "complaint")]
+    assert await written(service) == [("brand", "complaint", "complaint_unproven")]
     assert not await may_mail()
     assert await may_mail(message_class="transactional")
     assert await may_mail(BOB)
@@ -34,7 +34,7 @@ async def test_a_complaint_is_one_of_the_whole_brand(office, service, may_mail):
 
 async def test_whom_only_the_sender_names_is_not_proved(office, service):
     await office.sends(mail())
-    assert await written(service) == [("channel", "opt_out", "mail_reply")]
+    assert await written(service) == [("channel", "opt_out", "mail_reply_unproven")]
     proof = await proofs(service)
     assert (proof["named_by"], proof["authenticated"]) == ("sender", False)
 

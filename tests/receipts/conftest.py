@@ -10,9 +10,9 @@ import pytest
 
 from prefsvc import brands
 from prefsvc.brand import Brand
-from prefsvc.mailbox.listener import listening
 from tests.support.cast import ACME, ANN
 from tests.support.mail_relay import LIMIT_SECONDS, Relay, relaying
+from tests.support.taking_mail import listening
 
 BOX = "stop@mail.acme.example.com"
 CARE = "care@mail.acme.example.com"

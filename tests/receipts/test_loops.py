@@ -9,12 +9,12 @@ from functools import partial
 import pytest
 
 from prefsvc import app
-from prefsvc.mailbox.listener import listening
 from prefsvc.vault import open_vault
 from tests.db.databases import new_database
 from tests.mailbox.conftest import mail
 from tests.receipts.conftest import BOX, CARE, House, applied, initech
 from tests.support.mail_relay import LIMIT_SECONDS, Relay, Smtp
+from tests.support.taking_mail import listening
 
 THEIRS = CARE.replace("acme", "initech")
 

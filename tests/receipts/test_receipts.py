@@ -8,7 +8,6 @@ import pytest
 from structlog.testing import capture_logs
 
 from prefsvc import app, metrics
-from prefsvc.mailbox.listener import listening
 from prefsvc.work import deliveries as work
 from prefsvc.work.loops import housekeeping
 from tests.mailbox.conftest import mail
@@ -16,6 +15,7 @@ from tests.mailbox.test_listener import short_token
 from tests.receipts.conftest import BOX, CARE, answering, applied, initech
 from tests.support.cast import ANN, BOB
 from tests.support.lists import problem
+from tests.support.taking_mail import listening
 
 REMOVE = "Remove From Mailing List"
 HEARD = "Everyone who sends emails for Acme will have stopped by 30 November 2026 at the latest."

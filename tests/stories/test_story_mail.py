@@ -111,7 +111,7 @@ async def test_who_writes_to_the_mailbox_is_told_once_and_may_change_her_mind(
     box = "unsubscribe@ducallier.example.org"
     for number in range(3):
         asked = {"subject": "Remove From Mailing List", "to": box, "Content_Language": "fr-FR"}
-        raw = mail("", **asked, Message_ID=f"<{number}@example.org>")
+        raw = signed(mail("", **asked, Message_ID=f"<{number}@example.org>"), "example.org")
         await hands_over(raw, from_=ANN, to=box)
     await house.everything_happens()
     assert await mailer.catches_up() == {ANN}

@@ -6,7 +6,7 @@ from functools import partial
 
 import pytest
 
-from prefsvc.cli.serve import examples
+from prefsvc.examples import examples
 from tests.support import dovecot
 from tests.support.running_service import ask_database, open_folder, serving, until
 from tests.unit.test_brand_mailboxes import mailbox

@@ -20,7 +20,7 @@ from prefsvc.doors import Service
 from prefsvc.errors import ImportDiffers, InvalidParameter, UnknownBrand, UnreadableImport
 from prefsvc.imports import register
 from prefsvc.imports.columns import COLUMNS
-from prefsvc.imports.given import REASONS, reading_of
+from prefsvc.imports.given import REASONS, check_name, reading_of
 from prefsvc.imports.moments import DayOrder
 from prefsvc.imports.register import Import
 from prefsvc.imports.rows import Reading
@@ -113,12 +113,12 @@ def _column(text: str) -> tuple[str, str]:
 
 def _import(settings: Settings, given: Namespace) -> int:
     reading = _reading(given)
-    path = None if given.file == _STDIN else Path(given.file)
+    path = _path(given)
     with dsn_of(settings) as dsn:
         brand, one, job = _with_service(
             settings, dsn, lambda service: _begun(service, given, reading, path, dsn)
         )
-        if one and one.finished_at and not given.name:
+        if one and one.finished_at and not (given.name or given.refused):
             print(f"This was imported already, on {one.finished_at:%Y-%m-%d %H:%M} UTC:")
             told = _with_service(settings, dsn, lambda service: _as_it_was(service, one))
         else:
@@ -141,11 +141,23 @@ def _with_service(
     return asyncio.run(run())
 
 
+def _path(given: Namespace) -> Path | None:
+    """Return where the list is; None for standard input."""
+    if given.file == _STDIN:
+        return None
+    path = Path(given.file)
+    if not path.exists() or path.is_dir():
+        raise UnreadableImport(f"{path}: there is no such file")
+    if given.refused and given.refused.exists() and given.refused.samefile(path):
+        raise UnreadableImport("Refused rows would overwrite the list itself; name another file.")
+    return path
+
+
 async def _begun(
     service: Service, given: Namespace, reading: Reading, path: Path | None, dsn: str
 ) -> tuple[AppliedBrand, Import | None, Job]:
     brand = await _brand(service, given.brand)
-    name = given.name or _name(path, reading)
+    name = check_name(given.name) if given.name else _name(path, reading)
     job = Job(service.settings, dsn, brand.slug, name, reading, path, given.refused, given.dry_run)
     if job.is_dry:
         return brand, None, job

@@ -155,7 +155,6 @@ async def connect(
         )
         | await _durable(dsn, connect_timeout_seconds),
     ) as pool:
-        yield Database(pool, clock, connect_timeout_seconds, dsn)
         opened = Database(pool, clock, connect_timeout_seconds, dsn)
         yield replace(opened, lanes=lanes) if lanes else opened
 

@@ -1,5 +1,6 @@
 """How a list is to be read, as a command or a request says it. Pure."""
 
+import re
 from collections.abc import Mapping
 from typing import Final, TypeVar, get_args
 from zoneinfo import available_timezones
@@ -17,6 +18,7 @@ T = TypeVar("T", bound=str)
 REASONS: Final[tuple[Reason, ...]] = tuple(one for one in BLOCKED_BY_REASON if one != "alias")
 """Every reason but the one that only follows from another spelling."""
 _LENGTH_MAX: Final = 200
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 
 
 def reading_of(
@@ -45,6 +47,15 @@ def reading_of(
         time_zone=zone,
         day_order=_one_of(given.get("dates"), get_args(DayOrder), "dates"),
     )
+
+
+def check_name(name: str) -> str:
+    """Return the name of an import, which is shown and never an address; or refuse it."""
+    if not _NAME.fullmatch(name):
+        raise InvalidParameter(
+            "The name of an import is 1 to 100 letters, digits and any of . _ : -", pointer="import"
+        )
+    return name
 
 
 def _column(name: str) -> Column:

@@ -10,7 +10,7 @@ from prefsvc.errors import ImportDiffers, Refusal
 from prefsvc.imports import register
 from prefsvc.imports.reading import Read, Reader
 from prefsvc.imports.register import Counts, Import
-from prefsvc.imports.rows import Refused, Row
+from prefsvc.imports.rows import Refused, Row, Why
 from prefsvc.imports.taking import Taker
 from prefsvc.pace import Pace
 
@@ -24,29 +24,25 @@ class Refusals:
     kept_max: int
     hand_on: Callable[[Refused], None] | None = None
     counts: Counts = field(default_factory=Counter)
-    _new: list[Refused] = field(default_factory=list)
-    """Those that are to be kept and are not yet."""
+    unkept: list[tuple[int, Why]] = field(default_factory=list)
+    """The lines of those that are to be kept and are not yet, and why."""
 
     def add(self, one: Refused) -> None:
         """Take one more."""
         if self.counts.total() < self.kept_max:
-            self._new.append(one)
+            self.unkept.append((one.line, one.why))
         self.counts[one.why] += 1
         if self.hand_on:
             self.hand_on(one)
 
-    def first(self, size: int) -> list[Refused]:
-        """Return the first of those that nobody kept."""
-        return self._new[:size]
-
     async def keep(self, tx: Tx, one: Import) -> None:
         """Keep those that are new."""
-        new, self._new = self._new, []
+        new, self.unkept = self.unkept, []
         await queries.keep_import_refusals(
             tx.conn,
             rows=[
-                queries.KeepImportRefusalsIn(import_id=one.import_id, line=each.line, why=each.why)
-                for each in new
+                queries.KeepImportRefusalsIn(import_id=one.import_id, line=line, why=why)
+                for line, why in new
             ],
         )
 
@@ -94,10 +90,12 @@ class Run:
     async def _flush(self) -> None:
         if not self.reader.is_proven:
             return  # what waits is of a part that may yet turn out to be another list's
-        await self.taker.flush(self.reader.reached)
-        if not self.taker.is_dry:
+        await self.taker.settle()
+        if not self.taker.is_dry and (self.taker.count or self.refusals.unkept):
             async with self.taker.writing() as tx:
+                await register.note_read(tx, self.taker.one.import_id, self.reader.reached)
                 await self.refusals.keep(tx, self.taker.one)
+        self.taker.begin()
 
     async def finish(self) -> None:
         """Note that it was read to its end."""

@@ -21,7 +21,6 @@ from prefsvc.country import known_country
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
 from prefsvc.imports import register
-from prefsvc.imports.reading import Reached
 from prefsvc.imports.register import Counts, Import, Place
 from prefsvc.imports.rows import Row
 from prefsvc.opt_outs import Recorded
@@ -119,16 +118,11 @@ class Taker:
             self._waiting[row.bucket].append(row)
             self.count += 1
 
-    async def flush(self, reached: Reached) -> None:
-        """Begin to record what waits; first what was begun before has its end."""
-        await self.settle()
+    def begin(self) -> None:
+        """Begin to record what waits, while more is read; what was begun before has its end."""
         waiting, self._waiting, self.count = self._waiting, defaultdict(list), 0
-        if not waiting:
-            return
-        if not self.is_dry:
-            async with self.writing() as tx:
-                await register.note_read(tx, self.one.import_id, reached)
-        self._going = asyncio.create_task(self._take(dict(sorted(waiting.items()))))
+        if waiting:
+            self._going = asyncio.create_task(self._take(dict(sorted(waiting.items()))))
 
     async def settle(self) -> None:
         """Wait until what was begun is recorded."""

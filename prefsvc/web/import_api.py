@@ -1,6 +1,5 @@
 """Imports by API: a list is put under a name, and put again goes on where it broke off."""
 
-import re
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Final
@@ -11,9 +10,9 @@ from aiohttp import web
 from prefsvc.address import CHANNELS
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
-from prefsvc.errors import ImportDiffers, InvalidParameter, UnreadableImport
+from prefsvc.errors import ImportDiffers, UnreadableImport
 from prefsvc.imports import register
-from prefsvc.imports.given import reading_of
+from prefsvc.imports.given import check_name, reading_of
 from prefsvc.imports.reading import Reader
 from prefsvc.imports.register import Counts, Import
 from prefsvc.imports.rows import Reading, Share
@@ -29,7 +28,6 @@ PAGE_DEFAULT: Final = 100
 PAGE_MAX: Final = 10_000
 LISTED: Final = 100
 
-_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,99}")
 _TEXTS: Final = (
     "format", "encoding", "delimiter", "header", "channel", "scope", "topic", "reason", "time_zone",
     "dates",
@@ -84,12 +82,7 @@ async def get_imports(request: web.Request) -> web.Response:
 
 
 def _name(request: web.Request) -> str:
-    name = request.match_info["import"]
-    if not _NAME.fullmatch(name):
-        raise InvalidParameter(
-            "The name of an import is 1 to 100 letters, digits and any of . _ : -", pointer="import"
-        )
-    return name
+    return check_name(request.match_info["import"])
 
 
 def _reading(request: web.Request) -> tuple[Reading, bool]:
@@ -177,7 +170,7 @@ def _foreseen(one: Import, run: Run) -> dict[str, Any]:
         "notes": run.taker.notes,
         "counts": _by_channel(run.taker.counts),
         "refusals": [
-            {"line": each.line, "why": each.why} for each in run.refusals.first(PAGE_DEFAULT)
+            {"line": line, "why": why} for line, why in run.refusals.unkept[:PAGE_DEFAULT]
         ],
     }
 

@@ -43,7 +43,7 @@ _LISTS: Final = (
 )
 """Also the pages of links, by which people come to say stop."""
 
-_LONG: Final = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends")
+_LONG: Final = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends", "/imports/{import}")
 """What may take long, waiting for its caller: each of these has limits of its own."""
 _AT_HAND: Final = ("/", "/docs", "/openapi.yaml", "/openapi.json", "(none)")
 """What costs next to nothing."""

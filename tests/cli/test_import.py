@@ -157,6 +157,18 @@ def test_refused_rows_are_written_with_their_line_and_why(bring, tmp_path):
     assert refused.stat().st_mode & 0o077 == 0
 
 
+def test_refused_rows_can_be_had_later_and_never_overwrite_the_list(bring, tmp_path, rows):
+    text = f"email\n{ANN}\nnobody\n"
+    bring(text)
+    refused = tmp_path / "refused.csv"
+    assert bring(text, "--refused", refused).code == 1
+    assert refused.read_text() == "line,refused,email\n3,invalid_address,nobody\n"
+    assert rows(EVENTS) == [(1,)]
+    ran = bring(text, "--refused", tmp_path / "list.csv")
+    assert (ran.code, ran.out) == (1, "")
+    assert (tmp_path / "list.csv").read_text() == text
+
+
 def test_refused_rows_are_named_without_what_stood_in_them(bring):
     ran = bring(f"email\nnobody.{ANN}, {BOB}\n")
     assert "nobody" not in ran.out + ran.err
@@ -234,7 +246,8 @@ def test_a_refusal_of_the_whole_file_is_a_sentence(bring, prefsvc, rows):
         ran = bring(text)
         assert (ran.code, ran.out) == (1, "")
         assert word in ran.err
-    assert prefsvc("import", "there is no such file", "--brand", ATELIER).code == 1
+    ran = prefsvc("import", "list that is not there.csv", "--brand", ATELIER)
+    assert (ran.code, "no such file" in ran.err) == (1, True)
     assert "--brand" in prefsvc("import", "-").err
     assert rows(EVENTS) == [(0,)]
 
@@ -243,7 +256,7 @@ def test_a_refusal_of_the_whole_file_is_a_sentence(bring, prefsvc, rows):
     "words",
     [
         ("--column", "nonsense=x"), ("--column", "address"), ("--delimiter", "::"),
-        ("--encoding", "x"), ("--time-zone", "Mars"),
+        ("--encoding", "x"), ("--time-zone", "Mars"), ("--name", ANN),
     ],
 )  # fmt: skip
 def test_what_cannot_be_meant_is_refused_before_anything_is_read(bring, words):

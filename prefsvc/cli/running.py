@@ -36,5 +36,7 @@ def run(given: Namespace) -> int:
 def _say_settings(error: ValidationError) -> None:
     # A wrong value is named, not shown: it may be a secret.
     for one in error.errors(include_input=False, include_url=False):
+        # What is wrong between several says itself which.
         name = "_".join(str(part) for part in one["loc"]).upper()
-        print(f"prefsvc: PREFSVC_{name}: {one['msg']}", file=sys.stderr)
+        said = f"PREFSVC_{name}: {one['msg']}" if name else one["msg"].removeprefix("Value error, ")
+        print(f"prefsvc: {said}", file=sys.stderr)

@@ -122,11 +122,11 @@ async def start(
 
 
 @dataclass(slots=True)
-class Ledger:
+class Gone:
     """What was counted by those that are gone."""
 
-    gone: tuple[Family, ...] = ()
+    families: tuple[Family, ...] = ()
 
     def bury(self, member: Member) -> None:
         """Keep what it counted as it was last seen, so that no sum ever falls."""
-        self.gone = totals.together([self.gone, totals.counted(member.families)])
+        self.families = totals.together([self.families, totals.counted(member.families)])

@@ -63,7 +63,7 @@ class Parent:
     """They, those that are about to, and those that were told to stop."""
     _following: set["asyncio.Task[None]"] = field(default_factory=set)
     _locks: dict[int, asyncio.Lock] = field(default_factory=dict)
-    _ledger: crew.Ledger = field(default_factory=crew.Ledger)
+    _gone: crew.Gone = field(default_factory=crew.Gone)
 
     async def run(self) -> int:
         """Start them, keep them and stop them; return the exit code."""
@@ -135,7 +135,7 @@ class Parent:
     async def _follow(self, member: Member) -> None:
         await member.follow()
         self.alive.discard(member)
-        self._ledger.bury(member)
+        self._gone.bury(member)
         if self.places.get(member.number) is member:
             del self.places[member.number]
             self._cover()
@@ -228,7 +228,7 @@ class Parent:
 
     def _families(self) -> tuple[Family, ...]:
         every = [member.families for member in self.alive]
-        return totals.together([totals.own(), *every, self._ledger.gone])
+        return totals.together([totals.own(), *every, self._gone.families])
 
     async def _end(self) -> None:
         """Let the workers finish; what takes too long is killed."""

@@ -4,7 +4,8 @@ import asyncio
 from functools import cache
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from threading import Lock
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import yaml
@@ -57,9 +58,17 @@ def _html() -> bytes:
     return _page().html.encode()
 
 
+_making: Final = Lock()
+
+
 async def _made(make: "_lru_cache_wrapper[bytes]") -> bytes:
-    """Return what takes long to make, once, and is then at hand."""
-    return make() if make.cache_info().currsize else await asyncio.to_thread(make)
+    """Return what takes long to make, which one thread does once, beside the event loop."""
+
+    def alone() -> bytes:
+        with _making:
+            return make()
+
+    return make() if make.cache_info().currsize else await asyncio.to_thread(alone)
 
 
 async def get_openapi_yaml(_: web.Request) -> web.Response:

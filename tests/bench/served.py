@@ -16,6 +16,7 @@ async def served(dsn: str, folder: Path) -> AsyncIterator[str]:
         "PREFSVC_DATABASE_URL": dsn,
         "PREFSVC_SECRETS_DIR": str(folder / "secrets"),
         "PREFSVC_PORT": "0",
+        "PREFSVC_REQUESTS_PER_KEY_PER_MINUTE_MAX": "100000000",
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "prefsvc", "serve", env=environment, stderr=asyncio.subprocess.PIPE

@@ -197,6 +197,20 @@ def servers_of(folder: Path) -> list[int]:
     return found
 
 
+def children(pid: int, word: bytes) -> dict[int, list[bytes]]:
+    """Return the children of a process with this word among their arguments, and those."""
+    found = {}
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has just ended
+        if parent == pid and word in words:
+            found[int(entry.name)] = words
+    return found
+
+
 def until(is_so, limit_seconds=LIMIT_SECONDS):
     """Wait for something to become true, which it does by itself."""
     deadline = time.monotonic() + limit_seconds

@@ -10,11 +10,20 @@ import subprocess
 import sys
 import time
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median
 
 import pytest
 
-from tests.support.running_service import execute, open_folder, printed, serving, until
+from tests.support.running_service import (
+    PREFSVC,
+    children,
+    execute,
+    open_folder,
+    printed,
+    serving,
+    until,
+)
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the engine's own tests say why")
 
@@ -22,6 +31,7 @@ SLOWHTTPTEST = shutil.which("slowhttptest")
 ANSWER_SECONDS_MAX = 5.0
 TRIES = 40
 TRIES_UNDER_LOAD = 10
+LIMIT = 4096
 SNAPSHOTS = 4
 """As many as stream at once."""
 SETTINGS = {
@@ -155,6 +165,31 @@ MANY_SUPPRESSIONS = (
         gen_random_uuid(), 1
     from generate_series(1, {ROWS}) as n, brand as b on conflict do nothing""",
 )
+
+
+def test_running_out_of_files_is_got_over(house):
+    pid = house.service.process.pid
+    serves = [pid, *children(pid, b"prefsvc.processes.worker")]
+    for one in serves:
+        opened = len(list(Path(f"/proc/{one}/fd").iterdir()))
+        resource.prlimit(one, resource.RLIMIT_NOFILE, (opened + 4, LIMIT))
+    try:
+        with idle(house.port, 100):
+            pass
+    finally:
+        for one in serves:
+            resource.prlimit(one, resource.RLIMIT_NOFILE, (LIMIT, LIMIT))
+    assert max(house.seconds()) < ANSWER_SECONDS_MAX
+
+
+def test_with_few_files_there_are_fewer_connections():
+    command = ("bash", "-c", 'ulimit -n 256; exec "$@"', "bash", *PREFSVC)
+    port = free_port()
+    with open_folder() as folder, serving(folder, command=command, port=port) as service:
+        house = House(service, port)
+        assert service.event("few_files")["connections_max"] < 256
+        with idle(port, 300):
+            assert max(house.seconds()) < ANSWER_SECONDS_MAX
 
 
 def test_who_hardly_reads_a_list_is_hung_up_on_and_takes_no_place_from_anybody(house):

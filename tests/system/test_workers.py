@@ -16,6 +16,7 @@ import pytest
 from tests.db.test_lease import HOLDER
 from tests.support.running_service import (
     ask_database,
+    children,
     open_folder,
     printed,
     run,
@@ -26,22 +27,15 @@ from tests.support.running_service import (
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
 
-SETTINGS = {"workers": 2, "worker_silence_seconds": 12, "lease_silence_seconds": 2, "pool_size": 8}
+SETTINGS = {"workers": 2, "worker_silence_seconds": 12, "lease_silence_seconds": 2}
 CLIENTS = 6
 
 
 def workers(service):
     """Return the processes that serve, by their numbers; of two in a place the older one."""
-    found = {}
-    for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda one: -int(one.name)):
-        try:
-            parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
-            words = (entry / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue  # it has just ended
-        if parent == service.process.pid and b"prefsvc.processes.worker" in words:
-            found[json.loads(words[4 if b"-c" in words else 3])["number"]] = int(entry.name)
-    return found
+    found = children(service.process.pid, b"prefsvc.processes.worker")
+    numbers = {pid: json.loads(words[-2])["number"] for pid, words in found.items()}
+    return {numbers[pid]: pid for pid in sorted(numbers, reverse=True)}
 
 
 def sample(service, name):

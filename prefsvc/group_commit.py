@@ -16,6 +16,7 @@ import asyncpg
 
 from prefsvc.act import Act
 from prefsvc.db.away import AWAY
+from prefsvc.db.lanes import PRIVILEGED, lane
 from prefsvc.errors import TooBusy
 from prefsvc.recorded import Recorded
 
@@ -69,7 +70,8 @@ class GroupCommit:
         self._queue.append(caller)
         self._waiting += len(acts)
         if self._serving is None:
-            self._serving = asyncio.create_task(self._serve(), name="group commit")
+            with lane(PRIVILEGED):  # whoever comes first, an opt-out waits in no other lane
+                self._serving = asyncio.create_task(self._serve(), name="group commit")
         return await caller.answer
 
     async def _serve(self) -> None:

@@ -541,8 +541,11 @@ class Settings(BaseSettings):
 
     @property
     def connections_per_process(self) -> int:
-        """Return how many connections to the database a process may have: its pool, the lease."""
-        return self.pool_size + 1
+        """Return how many connections to the database a process may have, at the most.
+
+        Beside its pool these are the lease, and one that asks whether the database answers.
+        """
+        return self.pool_size + 2
 
     @property
     def idempotency_age(self) -> timedelta:

@@ -13,6 +13,7 @@ import structlog
 from prefsvc import metrics
 from prefsvc.brand import Mailbox
 from prefsvc.brands import AppliedBrand
+from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
 from prefsvc.mailbox.pulling import Pull, wait_seconds
 from prefsvc.outward.imap import MailboxError
@@ -60,7 +61,8 @@ class Puller:
     def _spawn(self, brand: AppliedBrand, mailbox: Mailbox) -> None:
         metrics.MAILBOX_PULLED.labels(mailbox.name).set_to_current_time()
         pull = Pull(self.service, brand, mailbox)
-        task = asyncio.create_task(self._pull(pull), name=f"mailbox {mailbox.name}")
+        with lane("intake"):  # what is pulled are opt-outs
+            task = asyncio.create_task(self._pull(pull), name=f"mailbox {mailbox.name}")
         self.tasks[mailbox.name] = (mailbox, brand.brand_id, task)
 
     async def _leave(self, name: str) -> None:

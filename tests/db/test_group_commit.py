@@ -4,6 +4,7 @@ import asyncpg
 import pytest
 
 from prefsvc import ledger
+from prefsvc.db.lanes import lane
 from prefsvc.errors import TooBusy
 from prefsvc.group_commit import GroupCommit
 from prefsvc.suppression import Scope
@@ -139,3 +140,22 @@ async def test_one_caller_with_more_than_a_commit_takes_is_served_whole():
 
     commits = GroupCommit(commit, acts_max=2, waiting_max=100, at_once_max=1)
     assert await commits.record([1, 2, 3]) == [1, 2, 3]
+
+
+async def test_opt_outs_wait_in_no_other_lane_whoever_comes_first(service):
+    async def holding():
+        with lane("rest"):
+            async with service.database.read():
+                held.release()
+                await may_end.wait()
+
+    held, may_end = asyncio.Semaphore(0), asyncio.Event()
+    most = service.settings.pool_rest_max
+    holders = [asyncio.create_task(holding()) for _ in range(most)]
+    for _ in range(most):
+        await held.acquire()
+    with lane("rest"):
+        [recorded] = await service.record(acts(service, 1))
+    assert recorded.is_new
+    may_end.set()
+    await asyncio.gather(*holders)

@@ -9,6 +9,7 @@ import fcntl
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 from typing import Final
@@ -30,6 +31,14 @@ log = structlog.get_logger()
 _LOCK: Final = "replay.lock"
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """An item, and the opt-outs that it is; none where it is to be given back alone."""
+
+    kept: Kept
+    acts: list[Act]
+
+
 async def replay(service: Service) -> int:
     """Give back all that waits; return how many items are in the register now.
 
@@ -42,45 +51,59 @@ async def replay(service: Service) -> int:
 
 async def _replay(service: Service) -> int:
     spool, size, count = service.spool, service.settings.spool_replay_max, 0
-    while kept := await spool.use(lambda store: store.first(size)):
-        given_back = await _together(service, kept)
-        await spool.use(partial(Store.given_back, item_ids=given_back))
-        count += len(given_back)
+    # A service that is told to stop leaves the rest to its next start.
+    while not service.stopping.is_set():
+        kept = await spool.use(lambda store: store.first(size))
+        if not kept:
+            break
+        for run in await _runs(service, kept):
+            given_back = await _together(service, run)
+            await spool.use(partial(Store.given_back, item_ids=given_back))
+            count += len(given_back)
     if count:
         log.info("spool_given_back", items=count)
     return count
 
 
-async def _together(service: Service, kept: Sequence[Kept]) -> list[int]:
-    """Give back the first of these: all opt-outs up to something else, or that by itself."""
-    ids, acts = _opt_outs_of(service, kept)
-    if len(ids) > 1:
+async def _runs(service: Service, kept: Sequence[Kept]) -> list[list[_Read]]:
+    """Part items, in their order: opt-outs that follow each other, and all others alone."""
+    runs: list[list[_Read]] = []
+    room = 0
+    for one in kept:
+        acts = await _acts_of(service, one)
+        if not acts or len(acts) > room:
+            runs.append([])
+            room = service.settings.spool_replay_max
+        runs[-1].append(_Read(one, acts))
+        room = room - len(acts) if acts else 0
+    return runs
+
+
+async def _acts_of(service: Service, kept: Kept) -> list[Act]:
+    """Return the opt-outs that an item is; none where it is something else, or cannot be read."""
+    try:
+        item = decode(kept.content)
+        if isinstance(item, Pressed):
+            return [await _act(service, item)]
+        return item.read(service.book) if isinstance(item, OptedOut) else []
+    except AWAY:
+        raise
+    except Exception:  # noqa: BLE001 - whatever it is, it comes up again alone
+        return []
+
+
+async def _together(service: Service, run: Sequence[_Read]) -> list[int]:
+    """Give a run back; return those of it that are in the register now."""
+    if len(run) > 1:
         try:
-            await service.commit(acts)
+            await service.commit([act for one in run for act in one.acts])
         except AWAY:
             raise
         except Exception as error:  # noqa: BLE001 - one of them it is; each by itself will tell
             log.warning("spool_items_apart", kind=type(error).__name__)
         else:
-            return ids
-    return await _alone_or_aside(service, kept[0])
-
-
-def _opt_outs_of(service: Service, kept: Sequence[Kept]) -> tuple[list[int], list[Act]]:
-    """Read the opt-outs that come first, as far as they can be read."""
-    ids: list[int] = []
-    acts: list[Act] = []
-    for one in kept:
-        try:
-            item = decode(one.content)
-            said = item.read(service.book) if isinstance(item, OptedOut) else []
-        except Exception:  # noqa: BLE001 - whatever it is, it comes up again alone
-            break
-        if not said or len(acts) + len(said) > service.settings.spool_replay_max:
-            break
-        ids.append(one.item_id)
-        acts += said
-    return ids, acts
+            return [one.kept.item_id for one in run]
+    return [item_id for one in run for item_id in await _alone_or_aside(service, one.kept)]
 
 
 async def _alone_or_aside(service: Service, kept: Kept) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from prefsvc import short_links
 from prefsvc.address import Address
+from prefsvc.doors import Service
 from prefsvc.mailbox.taking import Arrived, Mail, take
 from prefsvc.recipients import Recipient
 from prefsvc.spool import replaying
@@ -205,6 +206,54 @@ async def test_what_is_kept_meanwhile_is_given_back_too(client, away, tend, seal
     assert not away.spool.is_away
 
 
+@pytest.fixture
+def commits(monkeypatch):
+    """How many opt-outs each transaction had."""
+    counted, commit = [], Service.commit
+
+    async def counting(service, acts):
+        counted.append(len(acts))
+        return await commit(service, acts)
+
+    monkeypatch.setattr(Service, "commit", counting)
+    return counted
+
+
+async def test_opt_outs_by_links_of_both_forms_share_a_transaction(  # noqa: PLR0917 - fixtures
+    service, client, tend, sealed, ledger, commits
+):
+    people = [f"person{number}@example.org" for number in range(12)]
+    paths = [await short(service, one) if n % 2 else sealed(one) for n, one in enumerate(people)]
+    service.spool.note(is_away=True)
+    for path in paths:
+        assert (await client.post(path, data=ONE_CLICK)).status == 200
+    await tend()
+    assert commits == [12]
+    assert [row["canonical"] for row in await ledger()] == people
+
+
+async def test_a_service_that_stops_leaves_the_rest_to_its_next_start(  # noqa: PLR0917 - fixtures
+    client, away, tend, sealed, ledger, monkeypatch
+):
+    for number in range(3):
+        await client.post(sealed(f"person{number}@example.org"), data=ONE_CLICK)
+    changed = away.settings.model_copy(update={"spool_replay_max": 1})
+    monkeypatch.setattr(away, "settings", changed)
+    commit = Service.commit
+
+    async def told_to_stop(service, acts):
+        service.stopping.set()
+        return await commit(service, acts)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Service, "commit", told_to_stop)
+        await tend()
+    assert (len(await ledger()), await waiting(away)) == (1, 2)
+    away.stopping.clear()
+    await tend()
+    assert (len(await ledger()), await waiting(away)) == (3, 0)
+
+
 async def test_an_opt_out_that_waits_too_long_is_kept_and_counts_once(  # noqa: PLR0917 - fixtures
     service, client, tend, sealed, ledger, monkeypatch
 ):
@@ -244,7 +293,7 @@ async def test_a_write_that_was_given_up_and_succeeds_late_keeps_the_moment(  # 
     before = len(await ledger())
     async with AsyncExitStack() as taken:
         for _ in range(changed.pool_size):
-            await taken.enter_async_context(service.database.transaction())
+            await taken.enter_async_context(service.database.pool.acquire())
         assert await knock(door, client, keys, sealed) in {200, 202}
         assert await waiting(service) == 1
         clock.move(seconds=8)

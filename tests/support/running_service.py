@@ -122,7 +122,11 @@ def serving(folder: Path, *, command=PREFSVC, options=(), **settings) -> Iterato
     finally:
         if process.poll() is None:
             process.terminate()
-        process.wait(LIMIT_SECONDS)
+        try:
+            process.wait(LIMIT_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()  # so that it does not outlive the test that it fails
+            raise
 
 
 def run(folder: Path, *words: str, **settings) -> subprocess.CompletedProcess:

@@ -5,7 +5,7 @@ from typing import Final
 
 from prefsvc.brand import Mailbox
 from prefsvc.brands import BrandBook
-from prefsvc.outward.imap import How, MailboxError
+from prefsvc.outward.imap_faults import How, MailboxError
 from prefsvc.outward.imap_line import line_to
 from prefsvc.settings import Settings
 from prefsvc.vault import Vault

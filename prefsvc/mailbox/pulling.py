@@ -23,7 +23,8 @@ from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox.addressed import with_token
 from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.taking import ACTED_ON, Arrived, take
-from prefsvc.outward.imap import MailboxError, Pulled
+from prefsvc.outward.imap import Pulled
+from prefsvc.outward.imap_faults import MailboxError
 from prefsvc.outward.imap_line import Line
 from prefsvc.settings import Settings
 

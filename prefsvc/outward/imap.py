@@ -10,28 +10,23 @@ says is repeated in an error.
 
 import socket
 import ssl
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final
 
 from imapclient import IMAPClient, SocketTimeout
 from imapclient.exceptions import (
     CapabilityError,
     IMAPClientAbortError,
     IMAPClientError,
-    IMAPClientReadOnlyError,
     LoginError,
 )
 
 from prefsvc.brand import Mailbox
+from prefsvc.outward.imap_faults import MailboxError, told
 from prefsvc.settings import Settings
-
-How: TypeAlias = Literal[
-    "no_password", "not_connected", "timed_out", "untrusted", "login_refused", "no_folder", "unfit",
-    "refused", "marks_not_kept", "not_recorded",
-]  # fmt: skip
 
 TAKEN: Final = "PrefsvcTaken"
 ASIDE: Final = "PrefsvcSetAside"
@@ -43,14 +38,6 @@ _SEARCHED_AT_ONCE: Final = 10_000
 
 # RFC 5530: the login is not what is wrong.
 _PASSING: Final = ("[UNAVAILABLE]", "[INUSE]", "[LIMIT]", "[CONTACTADMIN]")
-
-
-class MailboxError(Exception):
-    """A mailbox could not be looked into; `how` says what was in the way."""
-
-    def __init__(self, how: How) -> None:
-        super().__init__(how)
-        self.how = how
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +67,7 @@ class Session:
         What somebody wrote a moment ago need not wait for the thousands that a mailbox may begin
         with. The folder is selected anew: it may have been made anew.
         """
-        with _told():
+        with told():
             there = self._select()
             found: list[int] = []
             for last in range(there[b"EXISTS"], 0, -_SEARCHED_AT_ONCE):
@@ -93,7 +80,7 @@ class Session:
 
     def groups(self, uids: Sequence[int]) -> list[list[int]]:
         """Part mails so that each part may be fetched at once, in about the memory of one."""
-        with _told():
+        with told():
             sizes = self.client.fetch(uids, ["RFC822.SIZE"])
         groups: list[list[int]] = []
         room = 0
@@ -109,7 +96,7 @@ class Session:
     def fetch(self, uids: Sequence[int]) -> list[Pulled]:
         """Fetch these mails, as far as they are still there; it does not mark them as read."""
         wanted = ["RFC822.SIZE", "INTERNALDATE", f"BODY.PEEK[]<0.{self.bytes_max}>"]
-        with _told():
+        with told():
             found = self.client.fetch(uids, wanted)
         pulled = (_pulled(uid, found.get(uid, {}), self.bytes_max) for uid in uids)
         return [one for one in pulled if one]
@@ -119,7 +106,7 @@ class Session:
 
         The second are for whoever else reads the mailbox, and stay unread, and are never deleted.
         """
-        with _told():
+        with told():
             match self.mailbox.when_taken:
                 case "move":
                     self._move([*acted_on, *others], self.mailbox.taken_folder)
@@ -133,7 +120,7 @@ class Session:
 
     def set_aside(self, uids: Sequence[int]) -> None:
         """Put mails that cannot be taken where people see them; without the star they are tried."""
-        with _told():
+        with told():
             if self.mailbox.when_taken == "move":
                 self._move(uids, self.mailbox.aside_folder)
             else:
@@ -141,22 +128,22 @@ class Session:
 
     def count_aside(self) -> int:
         """Return how many mails lie aside."""
-        with _told():
+        with told():
             if self.mailbox.when_taken == "move":
-                told = self.client.folder_status(self.mailbox.aside_folder, ["MESSAGES"])
-                return int(told[b"MESSAGES"])
+                status = self.client.folder_status(self.mailbox.aside_folder, ["MESSAGES"])
+                return int(status[b"MESSAGES"])
             return len(self.client.search(["KEYWORD", ASIDE, "FLAGGED"]))
 
     def listen(self) -> int:
         """Have the server announce new mail; return the descriptor on which it does."""
-        with _told():
+        with told():
             self.client.idle()
             descriptor: int = self.client.socket().fileno()
             return descriptor
 
     def listen_no_more(self) -> None:
         """End what `listen` began; whatever was announced, the mailbox is looked into next."""
-        with _told():
+        with told():
             self.client.idle_done()
 
     def log_out(self) -> None:
@@ -173,7 +160,7 @@ class Session:
 
     def prepare(self) -> None:
         """Refuse a server that cannot do what the brand's file asks for; make folders it names."""
-        with _told():
+        with told():
             if self.mailbox.when_taken == "move":
                 if not (
                     self.client.has_capability("MOVE") or self.client.has_capability("UIDPLUS")
@@ -231,7 +218,7 @@ class Session:
 def log_in(settings: Settings, mailbox: Mailbox, password: str) -> Session:
     """Connect, log in and see that the mailbox is as the brand's file says."""
     seconds = settings.mailbox_timeout_seconds
-    with _told():
+    with told():
         tls = ssl.create_default_context()
         if settings.mailbox_ca_file:
             tls.load_verify_locations(settings.mailbox_ca_file)
@@ -245,7 +232,7 @@ def log_in(settings: Settings, mailbox: Mailbox, password: str) -> Session:
     client.normalise_times = False  # else moments lose their zones
     session = Session(client, mailbox, settings.mail_bytes_max)
     try:
-        with _told():
+        with told():
             if mailbox.security == "starttls":
                 client.starttls(tls)
             _authenticate(client, mailbox.user, password)
@@ -278,22 +265,3 @@ def _pulled(uid: int, said: dict[bytes, Any], bytes_max: int) -> Pulled | None:
         return None  # it is gone
     size = said.get(b"RFC822.SIZE", 0)
     return Pulled(uid, raw[:bytes_max], said.get(b"INTERNALDATE"), is_cut=size > bytes_max)
-
-
-@contextmanager
-def _told() -> Iterator[None]:
-    """Turn whatever the library raises into what was in the way."""
-    try:
-        yield
-    except MailboxError:
-        raise
-    except (CapabilityError, IMAPClientReadOnlyError):
-        raise MailboxError("unfit") from None
-    except ssl.SSLCertVerificationError:
-        raise MailboxError("untrusted") from None
-    except TimeoutError:
-        raise MailboxError("timed_out") from None
-    except (OSError, IMAPClientAbortError):
-        raise MailboxError("not_connected") from None
-    except (IMAPClientError, ValueError):  # what is no IMAP, too
-        raise MailboxError("refused") from None

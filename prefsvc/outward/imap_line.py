@@ -13,7 +13,8 @@ from functools import partial
 from typing import Any, ParamSpec, TypeVar
 
 from prefsvc.brand import Mailbox
-from prefsvc.outward.imap import MailboxError, Session, log_in
+from prefsvc.outward.imap import Session, log_in
+from prefsvc.outward.imap_faults import MailboxError
 from prefsvc.settings import Settings
 
 T = TypeVar("T")

@@ -16,7 +16,7 @@ from prefsvc.brands import AppliedBrand
 from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
 from prefsvc.mailbox.pulling import Pull, wait_seconds
-from prefsvc.outward.imap import MailboxError
+from prefsvc.outward.imap_faults import MailboxError
 from prefsvc.outward.imap_line import Line, line_to
 from prefsvc.work.underway import come_to_an_end
 

@@ -41,7 +41,7 @@ def brands(folder, server, user):
 
 
 def has_taken(service, some):
-    return service.err.count('"event": "mail"') > some
+    return service.err.count('"event":"mail"') > some
 
 
 def test_every_mail_ends_as_one_opt_out_whenever_the_service_is_killed():

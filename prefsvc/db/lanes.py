@@ -9,14 +9,14 @@ import warnings
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
-from typing import Final, Literal, TypeAlias
+from typing import Any, Final, Literal, TypeAlias
 
 from prefsvc.errors import TooBusy
 
 Lane: TypeAlias = Literal["intake", "lists", "streams", "loops", "rest"]
 
 _lane: ContextVar[Lane | None] = ContextVar("lane", default=None)
-_holds: ContextVar[bool] = ContextVar("holds", default=False)
+_holders: Final[set["asyncio.Task[Any] | None"]] = set()
 
 PRIVILEGED: Final[Lane] = "intake"
 
@@ -78,17 +78,18 @@ class Lanes:
 
 @contextmanager
 def holding() -> Iterator[None]:
-    """Hold a connection for the block; warn where it is the second.
+    """Hold a connection for the block; warn where this task holds one already.
 
     Who holds one and waits for another may wait for somebody who does the same. Tests turn the
     warning into an error.
     """
-    if _holds.get():
+    task = asyncio.current_task()
+    if task in _holders:
         warnings.warn(
             "a second connection is taken while one is held", RuntimeWarning, stacklevel=2
         )
-    token = _holds.set(True)
+    _holders.add(task)
     try:
         yield
     finally:
-        _holds.reset(token)
+        _holders.discard(task)

@@ -65,6 +65,7 @@ async def test_it_is_what_reading_row_by_row_finds_in_every_process(three, seed)
     assert any(owed.count for owed in expected.values())
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 @pytest.mark.usefixtures("small_blocks")
 async def test_one_asked_alone_owes_what_it_owes_among_all(three):
     await workload(three, steps=20, seed=1)

@@ -96,6 +96,7 @@ async def test_a_report_that_fails_leaves_neither_violation_nor_case_nor_alarm(
     assert await service.database.pool.fetchval("select count(*) from send_report") == 0
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 async def test_a_report_beside_an_opt_out_that_commits_is_judged_by_what_was_said_before(
     service, sender, clock
 ):

@@ -85,6 +85,7 @@ async def test_two_rounds_and_a_person_at_once_decide_once(client, keys, service
     assert await count_of(service, "preference_event") == is_stopped
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 async def test_somebody_who_dismisses_it_a_moment_before_the_round_is_no_fault(
     client, keys, service, clock, monkeypatch
 ):

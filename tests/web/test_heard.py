@@ -1,6 +1,8 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from prefsvc import handovers, installation, senders
 from prefsvc.cursor import Cursor
 from prefsvc.db import queries
@@ -79,6 +81,7 @@ async def test_within_a_minute_the_furthest_of_each_bucket_counts(keys, service,
     assert row["handed_at"] == clock()
 
 
+@pytest.mark.filterwarnings("ignore:a second connection:RuntimeWarning")
 async def test_while_a_sender_acknowledges_others_can_write_of_it(keys, service):
     brand = service.book.get("acme")
     async with service.database.transaction() as tx:

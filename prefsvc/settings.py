@@ -127,8 +127,8 @@ class Settings(BaseSettings):
     mail_timeout_seconds: Seconds = 120
     """The longest that one command may take to arrive, or one whole mail."""
     mailboxes_pulled: bool = True
-    """Whether this process pulls mail from the brands' mailboxes (docs/mail.md). Of several
-    processes one is enough; where more of them do, each mail still counts once."""
+    """Whether mail is pulled from the brands' mailboxes (docs/mail.md), by the process that leads;
+    where two do, each mail still counts once."""
     mailbox_poll_seconds: Seconds = 60
     """How often a mailbox is looked into; at once where its server announces mail (IDLE)."""
     mailbox_timeout_seconds: Seconds = 30

@@ -69,6 +69,8 @@ class Pull:
     service: Service
     brand: AppliedBrand
     mailbox: Mailbox
+    ending: asyncio.Event
+    """Set when somebody waits for it to come to an end."""
     uid_validity: int = 0
     troubles: dict[int, Trouble] = field(default_factory=dict)
     in_doubt: list[int] = field(default_factory=list)
@@ -90,7 +92,7 @@ class Pull:
                 raise MailboxError("marks_not_kept")
             marked = set()
             for group in await self._groups(line, found):
-                if self.service.stopping.is_set():
+                if self.ending.is_set():
                     return
                 marked |= await self._take_group(line, group)
         metrics.MAILBOX_ASIDE.labels(self.mailbox.name).set(
@@ -134,7 +136,7 @@ class Pull:
         taken: dict[int, bool] = {}
         try:
             for mail in pulled:
-                if self.service.stopping.is_set():
+                if self.ending.is_set():
                     break
                 is_acted_on = await self._try(mail)
                 if is_acted_on is not None:

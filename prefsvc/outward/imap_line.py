@@ -40,12 +40,12 @@ class Line:
             raise
 
     async def news(
-        self, stopping: asyncio.Event, *, seconds: float, begun: Callable[[], None]
+        self, ending: asyncio.Event, *, seconds: float, begun: Callable[[], None]
     ) -> None:
-        """Wait until the server announces new mail, or so long, or until the service stops."""
+        """Wait until the server announces new mail, or so long, or until told to end."""
         if not self.session.announces:
             begun()
-            await _first_of(stopping.wait(), seconds=seconds)
+            await _first_of(ending.wait(), seconds=seconds)
             return
         descriptor = await self.call(self.session.listen)
         begun()
@@ -53,7 +53,7 @@ class Line:
         loop = asyncio.get_running_loop()
         loop.add_reader(descriptor, announced.set)
         try:
-            await _first_of(stopping.wait(), announced.wait(), seconds=seconds)
+            await _first_of(ending.wait(), announced.wait(), seconds=seconds)
         finally:
             loop.remove_reader(descriptor)
         await self.call(self.session.listen_no_more)

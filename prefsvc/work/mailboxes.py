@@ -40,6 +40,8 @@ class Puller:
     """How often each was through, with all taken, and began to wait for news."""
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     """Set whenever one was, or could not be looked into."""
+    ending: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set when the service stops, and when another process leads."""
 
     async def begin(self) -> None:
         """Pull from every mailbox of the book; leave those that are gone, or are others now."""
@@ -54,13 +56,14 @@ class Puller:
 
     async def finish(self) -> None:
         """Let mails that are being taken be taken and marked; break off what takes longer."""
+        self.ending.set()
         grace_seconds = self.service.settings.shutdown_grace_seconds
         tasks = [task for _, _, task in self.tasks.values()]
         await come_to_an_end(tasks, grace_seconds=grace_seconds)
 
     def _spawn(self, brand: AppliedBrand, mailbox: Mailbox) -> None:
         metrics.MAILBOX_PULLED.labels(mailbox.name).set_to_current_time()
-        pull = Pull(self.service, brand, mailbox)
+        pull = Pull(self.service, brand, mailbox, self.ending)
         with lane("intake"):  # what is pulled are opt-outs
             task = asyncio.create_task(self._pull(pull), name=f"mailbox {mailbox.name}")
         self.tasks[mailbox.name] = (mailbox, brand.brand_id, task)
@@ -74,12 +77,12 @@ class Puller:
                 gauge.remove(name)
 
     async def _pull(self, pull: Pull) -> None:
-        """Look into a mailbox until the service stops, again and again after faults."""
+        """Look into a mailbox until told to stop, again and again after faults."""
         faults = 0
-        while not self.service.stopping.is_set():
+        while not self.ending.is_set():
             try:
                 async with self._line(pull.mailbox) as line:
-                    while not self.service.stopping.is_set():
+                    while not self.ending.is_set():
                         await self._look(pull, line)
                         await self._wait_for_news(pull, line)
                         faults = 0
@@ -107,7 +110,7 @@ class Puller:
             self.heard.set()
 
         seconds = pull.rests_seconds(self.service.settings.mailbox_poll_seconds)
-        await line.news(self.service.stopping, seconds=seconds, begun=begun)
+        await line.news(self.ending, seconds=seconds, begun=begun)
 
     async def _wait_after(self, mailbox: Mailbox, error: Exception, faults: int) -> None:
         how = error.how if isinstance(error, MailboxError) else type(error).__name__
@@ -118,7 +121,7 @@ class Puller:
         say("mailbox_not_pulled", mailbox=mailbox.name, how=how, again_seconds=round(seconds))
         self.heard.set()
         with suppress(TimeoutError):
-            await asyncio.wait_for(self.service.stopping.wait(), seconds)
+            await asyncio.wait_for(self.ending.wait(), seconds)
 
 
 @asynccontextmanager

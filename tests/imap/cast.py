@@ -95,11 +95,9 @@ async def apply(service, brand):
 @asynccontextmanager
 async def pulling(service, *, name=NAME):
     """Pull from every mailbox of the book for the block."""
-    service.stopping.clear()
     async with mailboxes.puller(service) as puller:
         await puller.begin()
         yield Pulling(puller, name)
-        service.stop()
 
 
 def change(service, **settings):

@@ -64,7 +64,7 @@ class Running:
 
     def _events(self, name: str) -> list[dict]:
         whole = self.err.rpartition("\n")[0].splitlines()  # the last line may still be written
-        mark = f'"event": "{name}"'
+        mark = f'"event":"{name}"'
         return [json.loads(line) for line in whole if line.startswith("{") and mark in line]
 
     @property

@@ -4,7 +4,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prefsvc import honour
 from prefsvc.address import Channel, bucket_of
@@ -44,9 +44,11 @@ def lease(brand: AppliedBrand, channel: Channel, as_of: datetime) -> Lease:
 
     It ends at the earliest moment by which an opt-out that the list does not know could fall due.
     """
-    window: timedelta = honour.shortest_window(
-        honour.rules_of(brand.brand.rules), brand.brand.promise(channel), channel=channel
-    )
+    window = brand.shortest_windows.get(channel)
+    if window is None:
+        window = brand.shortest_windows[channel] = honour.shortest_window(
+            honour.rules_of(brand.brand.rules), brand.brand.promise(channel), channel=channel
+        )
     return Lease(as_of, as_of + window)
 
 

@@ -11,7 +11,7 @@ from prefsvc.address import Channel, bucket_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor, from_heads
 from prefsvc.db import queries
-from prefsvc.db.batch import LARGEST_CHUNK
+from prefsvc.db.batch import LARGEST_CHUNK, filled
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownTopic
 from prefsvc.installation import feed_epoch
@@ -110,10 +110,9 @@ async def active_among(
 
 
 def _filled(keys: Sequence[bytes]) -> list[queries.ActiveSuppressionsIn]:
-    """Return the keys as rows, the last one repeated up to a size that a statement is made for."""
+    """Return the keys as rows, filled up to a size of batch by the last one."""
     rows = [queries.ActiveSuppressionsIn(bucket_of(key), key) for key in keys]
-    size = 1 << (len(rows) - 1).bit_length() if rows else 0
-    return rows + rows[-1:] * (size - len(rows))
+    return rows + rows[-1:] * (filled(len(rows)) - len(rows))
 
 
 def _active_state(row: queries.ActiveSuppressionsRow) -> State:

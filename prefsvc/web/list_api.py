@@ -184,7 +184,8 @@ async def _awaited_page(
 
 async def _page(entry: Entry, channel: Channel, after: Cursor | None, size: int) -> dict[str, Any]:
     service = entry.service
-    async with service.database.read() as tx:
+    # Without a transaction: what is at positions that were given out stands, whenever it is read.
+    async with service.database.look() as tx:
         start = after or Cursor.start(
             (await suppressions.head(tx, entry.brand)).epoch, entry.brand.brand_id
         )

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Self
 
 from prefsvc import honour
+from prefsvc.address import Channel
 from prefsvc.brand import Brand, Mailbox, MailEventSource, check_together, difference
 from prefsvc.db import queries
 from prefsvc.db.connection import Tx
@@ -23,6 +24,10 @@ class AppliedBrand:
     retired_at: datetime | None = None
     bases: Bases = field(init=False, repr=False, compare=False)
     """What the deadlines of its opt-outs are counted by."""
+    shortest_windows: dict[Channel, timedelta] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The shortest window of each channel that was asked for: as long as the brand is this one."""
 
     def __post_init__(self) -> None:
         """Begin with the rules and promises of its file."""

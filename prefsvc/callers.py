@@ -34,8 +34,8 @@ class Callers:
 
     def trusted(self, presented: str) -> Caller | None:
         """Return whose key this is, if that was looked up a moment ago."""
-        found = self.recent(presented)
-        return found.caller if found and found.age_seconds < self.trusted_seconds else None
+        found = self._seen.get(_digest(presented))
+        return found[0] if found and self.clock() - found[1] < self.trusted_seconds else None
 
     def recent(self, presented: str) -> Recent | None:
         """Return whose key this was when it was last looked up, and how long ago that is."""

@@ -8,7 +8,7 @@ the epoch, so one from before a restore or failover is refused instead of silent
 import base64
 import binascii
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Self
 from uuid import UUID
@@ -69,8 +69,12 @@ class Cursor:
 
     def moved(self, bucket: int, position: int) -> "Cursor":
         """Return this cursor with one bucket read up to another position."""
-        positions = (*self.positions[:bucket], position, *self.positions[bucket + 1 :])
-        return Cursor(self.epoch, self.brand_id, positions)
+        return self.moved_each({bucket: position})
+
+    def moved_each(self, positions: Mapping[int, int]) -> "Cursor":
+        """Return this cursor with several buckets read up to other positions."""
+        moved = (positions.get(bucket, at) for bucket, at in enumerate(self.positions))
+        return Cursor(self.epoch, self.brand_id, tuple(moved))
 
 
 def from_heads(epoch: UUID, brand_id: int, heads: Sequence[tuple[int, int]]) -> Cursor:

@@ -3,7 +3,7 @@
 import asyncio
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -402,16 +402,18 @@ async def read_some(
         return None
 
 
-def _patience(request: web.Request, seconds: float) -> asyncio.Timeout:
+def _patience(
+    request: web.Request, seconds: float
+) -> AbstractAsyncContextManager[asyncio.Timeout | None]:
     """Limit how long a body may take; most arrived whole with their heads, and need no timer."""
-    return asyncio.timeout(None if request.content.is_eof() else seconds)
+    return nullcontext() if request.content.is_eof() else asyncio.timeout(seconds)
 
 
 async def _read(request: web.Request, bytes_max: int) -> bytes:
     chunks = bytearray()
     while len(chunks) < bytes_max:
         chunk = await request.content.read(bytes_max - len(chunks))
-        if not chunk:
-            break
         chunks += chunk
+        if not chunk or request.content.at_eof():
+            break
     return bytes(chunks)

@@ -1,5 +1,6 @@
 """Suppression feeds: pages of changes after a cursor, and acknowledgements."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -8,6 +9,7 @@ from prefsvc.address import Channel, sha256_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor
 from prefsvc.db import queries
+from prefsvc.db.batch import filled
 from prefsvc.db.connection import Tx
 from prefsvc.errors import (
     AcknowledgementBackwards,
@@ -69,11 +71,8 @@ async def page_after(
     """
     end = await checked(tx, brand, after)
     spans = spans_between(after, end, size)
-    changes: list[Change] = []
-    cursor = after
-    for span in spans:
-        changes += await changes_of(tx, vault, brand.brand_id, channel, span)
-        cursor = cursor.moved(span.bucket, span.last)
+    changes = await changes_of(tx, vault, brand.brand_id, channel, spans)
+    cursor = after.moved_each({span.bucket: span.last for span in spans})
     return Page(tuple(changes), tuple(spans), cursor, has_more=bool(cursor.behind(end)))
 
 
@@ -91,20 +90,19 @@ def spans_between(after: Cursor, end: Cursor, size: int) -> list[Span]:
 
 
 async def changes_of(
-    tx: Tx, vault: Vault, brand_id: int, channel: Channel, span: Span
+    tx: Tx, vault: Vault, brand_id: int, channel: Channel, spans: Sequence[Span]
 ) -> list[Change]:
-    """Read one channel's changes among the positions of a span."""
+    """Read one channel's changes among the positions of spans, in order.
+
+    Each position is looked up by itself, as they are dense: so it costs what their rows cost, in
+    however many buckets they are and however long the feed is.
+    """
     rows = await queries.feed_changes(
-        tx.conn,
-        bucket=span.bucket,
-        brand_id=brand_id,
-        after=span.first - 1,
-        upto=span.last,
-        channel=channel,
+        tx.conn, _positions(spans), brand_id=brand_id, channel=channel
     )
-    return [
+    changes = [
         Change(
-            span.bucket,
+            row.bucket,
             row.position,
             row.event_id,
             row.effect,
@@ -118,6 +116,17 @@ async def changes_of(
         )
         for row in rows
     ]
+    return sorted(changes, key=lambda change: (change.bucket, change.position))
+
+
+def _positions(spans: Sequence[Span]) -> list[queries.FeedChangesIn]:
+    """Return every position of the spans as a row, filled up to a size of batch by what is none."""
+    rows = [
+        queries.FeedChangesIn(span.bucket, position)
+        for span in spans
+        for position in range(span.first, span.last + 1)
+    ]
+    return rows + [queries.FeedChangesIn(0, 0)] * (filled(len(rows)) - len(rows))
 
 
 def _sha256(vault: Vault, row: queries.FeedChangesRow) -> bytes:

@@ -206,9 +206,8 @@ async def body_of(tx: Tx, vault: Vault, endpoint: Endpoint, data: Json) -> Json:
     if Cursor.parse(data["cursor"]).epoch != await feed_epoch(tx):
         return data | {"changes": [], "detail": _RESTARTED_DETAIL}
     channel = parse_channel(data["channel"])
-    changes: list[Change] = []
-    for span in data["covers"]:
-        changes += await feeds.changes_of(tx, vault, endpoint.brand_id, channel, Span(**span))
+    spans = [Span(**span) for span in data["covers"]]
+    changes = await feeds.changes_of(tx, vault, endpoint.brand_id, channel, spans)
     return data | {"changes": [_document(one, endpoint) for one in changes]}
 
 

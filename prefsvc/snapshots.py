@@ -108,7 +108,9 @@ def _erased_line(vault: Vault, wanted: Wanted, row: queries.SealedSuppressionsRo
     if row.sealed_sha256 is None:
         raise LookupError("a suppression's address is gone: run `prefsvc ledger verify`")
     sha256 = vault.unseal_sha256(row.address_key, row.sealed_sha256).hex()
-    since, deadline_at = (f"{at:%Y-%m-%dT%H:%M:%S.%f}Z" for at in (row.said_at, row.deadline_at))
+    since, deadline_at = (
+        at.isoformat().replace("+00:00", "Z") for at in (row.said_at, row.deadline_at)
+    )
     values = (wanted.channel, None, sha256, row.scope, row.topic, row.reason, since, deadline_at)
     if wanted.snapshot_format == "csv":
         return _csv(tuple(value or "" for value in values))

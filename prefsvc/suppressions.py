@@ -4,14 +4,14 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from prefsvc import honour
 from prefsvc.address import Channel, bucket_of
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor, from_heads
 from prefsvc.db import queries
-from prefsvc.db.batch import LARGEST_CHUNK
+from prefsvc.db.batch import LARGEST_CHUNK, filled
 from prefsvc.db.connection import Tx
 from prefsvc.errors import UnknownTopic
 from prefsvc.installation import feed_epoch
@@ -44,9 +44,11 @@ def lease(brand: AppliedBrand, channel: Channel, as_of: datetime) -> Lease:
 
     It ends at the earliest moment by which an opt-out that the list does not know could fall due.
     """
-    window: timedelta = honour.shortest_window(
-        honour.rules_of(brand.brand.rules), brand.brand.promise(channel), channel=channel
-    )
+    window = brand.shortest_windows.get(channel)
+    if window is None:
+        window = brand.shortest_windows[channel] = honour.shortest_window(
+            honour.rules_of(brand.brand.rules), brand.brand.promise(channel), channel=channel
+        )
     return Lease(as_of, as_of + window)
 
 
@@ -108,10 +110,9 @@ async def active_among(
 
 
 def _filled(keys: Sequence[bytes]) -> list[queries.ActiveSuppressionsIn]:
-    """Return the keys as rows, the last one repeated up to a size that a statement is made for."""
+    """Return the keys as rows, filled up to a size of batch by the last one."""
     rows = [queries.ActiveSuppressionsIn(bucket_of(key), key) for key in keys]
-    size = 1 << (len(rows) - 1).bit_length() if rows else 0
-    return rows + rows[-1:] * (size - len(rows))
+    return rows + rows[-1:] * (filled(len(rows)) - len(rows))
 
 
 def _active_state(row: queries.ActiveSuppressionsRow) -> State:

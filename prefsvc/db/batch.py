@@ -49,6 +49,15 @@ class Batch:
             start += size
 
 
+def filled(count: int) -> int:
+    """Return how many rows there must be, so that what `cut` leaves is one chunk and not several.
+
+    For those who have rows to add that change nothing.
+    """
+    whole, rest = divmod(count, LARGEST_CHUNK)
+    return whole * LARGEST_CHUNK + (1 << (rest - 1).bit_length() if rest else 0)
+
+
 @lru_cache(maxsize=1024)
 def _text(batch: Batch, count: int) -> str:
     width = len(batch.types)

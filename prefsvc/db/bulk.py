@@ -14,8 +14,10 @@ Output = Callable[[bytes], Coroutine[None, None, None]]
 CSV_COLUMNS = ("channel", "address", "sha256", "scope", "topic", "reason", "since", "deadline_at")
 
 _SHA256 = "encode(sha256(convert_to(a.canonical, 'UTF8')), 'hex')"
-_SINCE = """to_char(s.said_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
-_DEADLINE = """to_char(s.deadline_at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+# As PostgreSQL writes a timestamp in ISO style (connection.py), with a T and a Z: to_char and its
+# pattern would be a fifth of the cost of a line.
+_SINCE = "replace((s.said_at at time zone 'UTC')::text, ' ', 'T') || 'Z'"
+_DEADLINE = "replace((s.deadline_at at time zone 'UTC')::text, ' ', 'T') || 'Z'"
 _FROM = """
 from suppression as s
 join address as a on a.bucket = s.bucket and a.address_key = s.address_key

@@ -74,10 +74,10 @@ class Database:
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Tx]:
-        """Open a connection for one statement that reads: it is a transaction by itself.
+        """Open a connection for statements that read, each a transaction by itself.
 
-        Begin and commit would be two more round trips. Of several statements each would see a
-        moment of its own; and nothing here keeps one from writing: that is what `read` is for.
+        Begin and commit would be two more round trips. Each statement sees a moment of its own, and
+        nothing here keeps one from writing: that is what `read` is for.
         """
         async with self._connection() as conn:
             yield Tx(conn, self.clock(), self.bases)
@@ -181,6 +181,7 @@ def _server_settings(**timeouts_seconds: float) -> dict[str, str]:
         "application_name": "prefsvc",
         "search_path": SCHEMA,
         "timezone": "UTC",
+        "datestyle": "ISO",  # as snapshots write moments (bulk.py)
         "jit": "off",  # compiling costs more than any query of ours takes
         **{name: f"{seconds * 1000:.0f}" for name, seconds in timeouts_seconds.items()},
     }

@@ -2007,22 +2007,35 @@ async def remove_endpoint(conn: Connection, *, endpoint_id: UUID) -> int:
     return affected(await conn.execute(_REMOVE_ENDPOINT, endpoint_id))
 
 
-_FEED_CHANGES = """\
-select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
+_FEED_CHANGES = Batch(
+    """\
+select e.bucket, e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
     a.sealed_sha256 as "sealed_sha256?"
-from preference_event as e
+from (values """,
+    """\
+) as sought (bucket, position)
+join preference_event as e on e.bucket = sought.bucket and e.position = sought.position
 left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
-where e.bucket = $1 and e.brand_id = $2
-    and e.position > $3 and e.position <= $4
-    and e.channel = $5 and e.effect <> 'none'
-order by e.position"""
+where e.brand_id = $1 and e.channel = $2 and e.effect <> 'none'""",
+    2,
+    ("smallint", "bigint"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FeedChangesIn:
+    """A row for feed_changes."""
+
+    bucket: int
+    position: int
 
 
 @dataclass(frozen=True, slots=True)
 class FeedChangesRow:
     """A row of feed_changes."""
 
+    bucket: int
     position: int
     event_id: UUID
     effect: str
@@ -2037,13 +2050,17 @@ class FeedChangesRow:
 
 
 async def feed_changes(
-    conn: Connection, *, bucket: int, brand_id: int, after: int, upto: int, channel: str
+    conn: Connection, rows: Sequence[FeedChangesIn], *, brand_id: int, channel: str
 ) -> list[FeedChangesRow]:
-    """Read the changes of suppressions of one channel among these positions of a brand and bucket."""
-    return [
-        FeedChangesRow(*row)
-        for row in await conn.fetch(_FEED_CHANGES, bucket, brand_id, after, upto, channel)
-    ]
+    """Read the changes of suppressions of one channel at these positions of a brand, in any order."""
+    made: list[FeedChangesRow] = []
+    for chunk in _FEED_CHANGES.cut(rows):
+        values = [value for row in chunk for value in (row.bucket, row.position)]
+        made += [
+            FeedChangesRow(*row)
+            for row in await conn.fetch(_FEED_CHANGES.text(len(chunk)), brand_id, channel, *values)
+        ]
+    return made
 
 
 _SEALED_SUPPRESSIONS = """\

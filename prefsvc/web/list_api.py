@@ -120,15 +120,15 @@ def _verdict(key: bytes | None, found: dict[bytes, State]) -> dict[str, Any]:
         "reason": state.reason,
         "scope": state.scope.kind,
         "topic": state.scope.topic or None,
-        "since": moment(state.said_at),
-        "deadline_at": moment(state.deadline_at),
-        "opt_out_id": str(state.event_id),
+        "since": state.said_at,
+        "deadline_at": state.deadline_at,
+        "opt_out_id": state.event_id,
     }
 
 
 def lease_document(lease: Lease) -> dict[str, Any]:
     """Write since when a list is complete and until when it is good."""
-    return {"as_of": moment(lease.as_of), "valid_until": moment(lease.valid_until)}
+    return {"as_of": lease.as_of, "valid_until": lease.valid_until}
 
 
 async def get_feed(request: web.Request) -> web.Response:
@@ -184,7 +184,8 @@ async def _awaited_page(
 
 async def _page(entry: Entry, channel: Channel, after: Cursor | None, size: int) -> dict[str, Any]:
     service = entry.service
-    async with service.database.read() as tx:
+    # Without a transaction: what is at positions that were given out stands, whenever it is read.
+    async with service.database.look() as tx:
         start = after or Cursor.start(
             (await suppressions.head(tx, entry.brand)).epoch, entry.brand.brand_id
         )
@@ -198,9 +199,7 @@ async def _page(entry: Entry, channel: Channel, after: Cursor | None, size: int)
         "cursor": str(page.cursor),
         "has_more": page.has_more,
     } | (
-        lease_document(lease)
-        if not page.has_more
-        else {"as_of": moment(lease.as_of), "valid_until": None}
+        lease_document(lease) if not page.has_more else {"as_of": lease.as_of, "valid_until": None}
     )
 
 
@@ -215,9 +214,9 @@ def _change_document(channel: Channel, change: feeds.Change) -> dict[str, Any]:
         "scope": change.scope,
         "topic": change.topic or None,
         "reason": change.reason,
-        "received_at": moment(change.received_at),
-        "deadline_at": moment(change.deadline_at),
-        "opt_out_id": str(change.event_id),
+        "received_at": change.received_at,
+        "deadline_at": change.deadline_at,
+        "opt_out_id": change.event_id,
     }
 
 

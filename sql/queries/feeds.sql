@@ -1,14 +1,12 @@
 -- name: feed_changes :many
--- Read the changes of suppressions of one channel among these positions of a brand and bucket.
-select e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
+-- Read the changes of suppressions of one channel at these positions of a brand, in any order.
+select e.bucket, e.position, e.event_id, e.effect, e.scope, e.topic, e.reason, e.received_at,
     e.deadline_at as "deadline_at?", e.address_key, a.canonical as "canonical?",
     a.sealed_sha256 as "sealed_sha256?"
-from preference_event as e
+from (values :each(bucket::smallint, position::bigint)) as sought (bucket, position)
+join preference_event as e on e.bucket = sought.bucket and e.position = sought.position
 left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
-where e.bucket = :bucket and e.brand_id = :brand_id
-    and e.position > :after and e.position <= :upto
-    and e.channel = :channel and e.effect <> 'none'
-order by e.position
+where e.brand_id = :brand_id and e.channel = :channel and e.effect <> 'none'
 
 -- name: sealed_suppressions :many
 -- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket; and of

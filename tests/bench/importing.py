@@ -6,7 +6,6 @@ all their indexes and constraints; it decides nothing, derives nothing and seals
 long somebody's own opt-out takes meanwhile, because an import holds the heads that it waits for.
 """
 
-import argparse
 import asyncio
 import os
 import random
@@ -16,14 +15,13 @@ import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from prefsvc import app, brands, engine
+from prefsvc import brands, engine
 from prefsvc.act import Act
 from prefsvc.address import Address
 from prefsvc.doors import Service
 from prefsvc.recipients import Recipient
-from prefsvc.settings import Settings
 from prefsvc.suppression import Scope
-from prefsvc.vault import open_vault
+from tests.bench.setting import Setting
 from tests.support.cast import acme
 
 TABLES = ("address", "preference_event", "evidence", "suppression", "feed_head")
@@ -33,27 +31,27 @@ MAILBOXES = ("example.com", "example.org", "mail.example.com", "example.net")
 NOTHING_ELSE = 1 << 20
 
 
-async def bench(running: engine.Engine, folder: Path, given: argparse.Namespace) -> None:
-    settings = Settings(data_dir=folder, secrets_dir=folder / "secrets")
-    vault = open_vault(settings, make_missing=True)
-    file = written(folder / "list.csv", given.imported)
-    async with app.opened(settings, vault, running.dsn) as service:
+async def bench(setting: Setting) -> None:
+    folder, running = setting.folder, setting.engine
+    count = int(setting.given.imported)
+    file = written(folder / "list.csv", count)
+    async with setting.opened() as service:
         async with service.database.transaction() as tx:
             await brands.apply(tx, [acme()])
         await service.refresh_book()
-        pairs = [
-            (await imported(service, running, folder, file), await copied(service, folder))
-            for _ in range(given.rounds)
-        ]
-        show(pairs, given.imported)
+        pairs = []
+        for _ in range(int(setting.given.import_rounds)):
+            ours = await imported(service, running, folder, file)
+            pairs.append((count / ours, count / await copied(service, folder)))
+        name = f"import of {count:,}"
+        setting.report.against(name, "rows/s", pairs, "COPY", at_least=0.3)
         await empty(service)
-        part = written(folder / "part.csv", given.imported // 4)
+        part = written(folder / "part.csv", count // 4)
         idle = await waits(service, asyncio.sleep(5))
         busy = await waits(service, imported(service, running, folder, part))
-    print(f"{'an opt-out takes':24} {'p50':>9} {'p99':>9} {'longest':>9}")
-    for name, seconds in (("while nothing goes on", idle), ("while a list is imported", busy)):
-        ms = [f"{1000 * at:6.1f} ms" for at in quantiles(seconds)]
-        print(f"{name:24} {' '.join(ms)}  ({len(seconds)} of them)")
+    for when, seconds in (("nothing goes on", idle), ("a list is imported", busy)):
+        for name, at in zip(("p50", "p99", "longest"), quantiles(seconds), strict=True):
+            setting.report.alone(f"opt-out while {when}, {name}", "ms", [1000 * at])
 
 
 def written(file: Path, count: int) -> Path:
@@ -129,10 +127,3 @@ async def waits(service: Service, meanwhile) -> list[float]:
 def quantiles(seconds: list[float]) -> tuple[float, float, float]:
     ordered = sorted(seconds)
     return statistics.median(ordered), ordered[int(len(ordered) * 0.99)], ordered[-1]
-
-
-def show(pairs: list[tuple[float, float]], count: int) -> None:
-    print(f"{'rows a second':16} {'prefsvc':>10} {'COPY':>10} {'ratio':>6}")
-    ours, limit = (statistics.median(column) for column in zip(*pairs, strict=True))
-    ratio = statistics.median(copy / import_ for import_, copy in pairs)
-    print(f"{'import':16} {count / ours:10.0f} {count / limit:10.0f} {ratio:6.2f}")

@@ -5,23 +5,19 @@ SQL, so nothing has a seal; everything else is as it would be. Both are asked in
 process, warm, and again after one more opt-out each time; cold is the first reckoning of a process.
 """
 
-import argparse
-import statistics
 import time
 from dataclasses import dataclass
-from pathlib import Path
 
 import aiohttp
 
-from prefsvc import api_keys, app, brands, engine, feeds, senders, suppressions, tallies
+from prefsvc import api_keys, brands, feeds, senders, suppressions, tallies
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import Cursor
 from prefsvc.doors import Service
 from prefsvc.obligations import Obligations
-from prefsvc.settings import Settings
 from prefsvc.tallies import Reached
-from prefsvc.vault import open_vault
 from tests.bench.served import served
+from tests.bench.setting import Setting
 from tests.support.cast import acme, globex
 
 SENDERS = 50
@@ -59,31 +55,32 @@ class Ledger:
     headers: dict[str, str]
 
 
-async def bench(running: engine.Engine, folder: Path, given: argparse.Namespace) -> None:
-    settings = Settings(data_dir=folder, secrets_dir=folder / "secrets")
-    vault = open_vault(settings, make_missing=True)
-    async with app.opened(settings, vault, running.dsn) as service:
+async def bench(setting: Setting) -> None:
+    count = int(setting.given.opt_outs)
+    async with setting.opened() as service:
         async with service.database.transaction() as tx:
             await brands.apply(tx, [acme(), globex()])
         await service.refresh_book()
-        small = await written(service, "globex", given.opt_outs // 1000)
-        large = await written(service, "acme", given.opt_outs)
+        small = await written(service, "globex", count // 1000)
+        large = await written(service, "acme", count)
         await tallied(service)
         for one in (small, large):
             took = await cold_seconds(service, one)
-            print(f"{one.count:,} opt-outs, reckoned for the first time: {took:.2f} s")
-    async with served(running.dsn, folder) as origin, aiohttp.ClientSession(origin) as session:
-        print(f"{'GET …/senders':24} {small.count:>12,} {large.count:>12,} {'ratio':>6}")
+            setting.report.alone(f"senders of {one.count:,}, cold", "ms", [took * 1000])
+    async with (
+        served(setting.engine.dsn, setting.folder) as running,
+        aiohttp.ClientSession(running.origin) as session,
+    ):
         for name, has_news in (("warm", False), ("after one more opt-out", True)):
             pairs = [
                 (
-                    await seconds(session, small, has_news=has_news),
-                    await seconds(session, large, has_news=has_news),
+                    1000 * await seconds(session, large, has_news=has_news),
+                    1000 * await seconds(session, small, has_news=has_news),
                 )
                 for _ in range(ROUNDS)
             ]
-            few, many = (statistics.median(column) * 1000 for column in zip(*pairs, strict=True))
-            print(f"{name:24} {few:9.2f} ms {many:9.2f} ms {many / few:6.2f}")
+            against = f"ms at {small.count:,}"
+            setting.report.against(f"senders of {large.count:,}, {name}", "ms", pairs, against)
 
 
 async def written(service: Service, slug: str, count: int) -> Ledger:

@@ -3,7 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from query_files import QueryError, parse, read_folder
 
-from prefsvc.db.batch import Batch
+from prefsvc.db.batch import LARGEST_CHUNK, Batch, filled
 from prefsvc.db.sql_text import statements, tokens
 
 PIECES = ["'", '"', "$$", "$a$", "--", "\n", "/*", "*/", ":a", "::", ":=", "(", ")", ";", "E'\\''"]
@@ -136,6 +136,14 @@ def test_rows_are_cut_in_order_into_few_sizes_within_the_limit(count, width, fix
         assert size <= 16 or size % 16 == 0
         assert size <= 256
         assert size * width + fixed <= 30_000
+
+
+@given(st.integers(min_value=0, max_value=5 * LARGEST_CHUNK))
+def test_rows_that_are_filled_up_make_as_few_chunks_as_they_can(count):
+    chunks = list(Batch("values ", "", 2, ("int", "int")).cut(range(filled(count))))
+    assert filled(count) >= count
+    assert len(chunks) == -(-count // LARGEST_CHUNK)
+    assert filled(count) - count < max(1, count)
 
 
 def test_a_batch_keeps_the_texts_it_has_written():

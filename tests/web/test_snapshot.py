@@ -1,5 +1,6 @@
 import gzip
 import json
+from datetime import UTC, datetime
 
 import aiohttp
 import pytest
@@ -67,6 +68,37 @@ async def test_a_line_says_who_and_why_and_until_when(client, keys):
         "topic": "news",
         "reason": "opt_out",
     }
+
+
+def at(text):
+    return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("microsecond", [0, 5, 500_000, 999_999])
+async def test_a_lists_moments_are_the_very_ones_that_were_answered(
+    client, keys, service, form, microsecond
+):
+    moment = datetime(2026, 3, 2, 9, 0, 0, microsecond, tzinfo=UTC).isoformat()
+    said = await say_stop(client, keys, ANN, received_at=moment)
+    await say_stop(client, keys, BOB, received_at=moment)
+    await erase(service, BOB)
+    rows = (await snapshot(client, keys.mailer, **form)).rows
+    assert [at(row["since"]) for row in rows] == [at(moment)] * 2
+    assert [at(row["deadline_at"]) for row in rows] == [at(said["deadline_at"])] * 2
+    assert all(row["since"].endswith("Z") and row["deadline_at"].endswith("Z") for row in rows)
+
+
+async def test_moments_are_written_alike_however_the_server_writes_dates(client, keys, service):
+    said, pool = await say_stop(client, keys, ANN), service.database.pool
+    name = await pool.fetchval("select quote_ident(current_database())")
+    await pool.execute(f"alter database {name} set datestyle = 'SQL, DMY'")
+    try:
+        await pool.expire_connections()
+        [row] = (await snapshot(client, keys.mailer)).rows
+    finally:
+        await pool.execute(f"alter database {name} reset datestyle")
+    assert at(row["since"]) == at(said["received_at"])
 
 
 @pytest.mark.parametrize("form", FORMS)

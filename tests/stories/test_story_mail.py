@@ -138,11 +138,15 @@ async def test_who_writes_to_the_mailbox_is_told_once_and_may_change_her_mind(
 
     # A week after the first she has had enough after all, and is told again.
     await house.it_is_day(8)
-    raw = mail("", subject="Remove From Mailing List", to=box, Message_ID="<9@example.org>")
-    await hands_over(raw, from_=ANN, to=box)
+    again = mail("", subject="Remove From Mailing List", to=box, Message_ID="<9@example.org>")
+    await hands_over(signed(again, "example.org"), from_=ANN, to=box)
+    # Nobody is answered in whose name somebody else may have written.
+    forged = mail("", subject="Remove From Mailing List", to=box, from_=BOB, Message_ID="<10@x>")
+    await hands_over(forged, from_=BOB, to=box)
     await house.everything_happens()
     assert not (await house.may_send(ANN))["may_send"]
-    assert len(mail_server.taken) == 2
+    assert not (await house.may_send(BOB))["may_send"]
+    assert [one.recipients for one in mail_server.taken] == [[ANN], [ANN]]
 
 
 @SIGNED

@@ -104,12 +104,12 @@ def all_doors() -> list[Door]:
         door("page", "link", page, A_PERSON, tokens="sealed"),
         door("twilio", "sms_reply", twilio, TWILIO, weight=2, people=telephones(0, 2)),
         door("telnyx", "sms_reply", telnyx, TELNYX, weight=2, people=telephones(1, 2)),
-        door("smtp-words", "mail_reply", smtp_words, A_QUEUE, weight=2),
+        door("smtp-words", "mail_reply_unproven", smtp_words, A_QUEUE, weight=2),
         door("smtp-token", "mailbox", smtp_token, A_QUEUE, weight=2, tokens="short"),
         door("postmark", "provider_event", postmark, A_QUEUE),
         door("api", "api", api, A_QUEUE),
         door("api-with-key", "api", api_with_key, A_QUEUE),
-        door("raw-mail", "mail_reply", raw_mail, A_QUEUE, weight=2),
+        door("raw-mail", "mail_reply_unproven", raw_mail, A_QUEUE, weight=2),
     ]
 
 

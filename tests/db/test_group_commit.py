@@ -83,7 +83,7 @@ async def test_a_lock_that_is_not_given_fails_those_alone_who_need_it(service):
     async with service.database.transaction() as tx:
         await ledger.lock(tx, [people[0].place])
         made = await asyncio.gather(
-            *[service.record([one]) for one in people], return_exceptions=True
+            *[service.commits.record([one]) for one in people], return_exceptions=True
         )
     assert isinstance(made[0], asyncpg.LockNotAvailableError)
     assert [recorded.is_new for [recorded] in made[1:]] == [True, True]
@@ -91,8 +91,8 @@ async def test_a_lock_that_is_not_given_fails_those_alone_who_need_it(service):
 
 async def test_who_went_away_before_the_commit_began_is_not_recorded(service):
     ann, bob = acts(service, 2)
-    first = asyncio.create_task(service.record([ann]))
-    second = asyncio.create_task(service.record([bob]))
+    first = asyncio.create_task(service.commits.record([ann]))
+    second = asyncio.create_task(service.commits.record([bob]))
     await asyncio.sleep(0)
     second.cancel()
     await first

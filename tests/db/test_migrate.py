@@ -372,9 +372,10 @@ async def test_on_citus_each_table_is_given_its_place(conn):
     await migrate(conn)
     placed = await conn.fetch("select relation, place, colocated_with from public.placed")
     given = {row["relation"].removeprefix("prefsvc.") for row in placed}
-    # What alarms, floods, deliveries and requests to Twilio need stays on the coordinator.
+    # What alarms, floods, deliveries, imports and requests to Twilio need stays on the coordinator.
     left = {"alarm", "delivery", "delivery_attempt", "endpoint", "sender_watch"}
     left |= {"twilio_account", "twilio_consent", "twilio_target", "mail_flood", "mail_origin"}
+    left |= {"import", "import_refusal"}
     assert given | left == await tables(conn)
     assert not given & left
     assert {row["place"] for row in placed} == {"reference", "bucket"}

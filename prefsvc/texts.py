@@ -92,6 +92,24 @@ async def settle(tx: Tx, vault: Vault, word: Word, moments: Moments, *, within: 
     return await _decide(tx, vault, word, found, moments)
 
 
+def kept_stop(word: Word) -> Act:
+    """Return a STOP that was kept as the act that it is by itself.
+
+    Nobody can be asked any more when texts were sent that it crossed: of those the moments at which
+    they were received decide, and STOP of the same moment.
+    """
+    act, sent_at = word.act, word.text.sent_at
+    if sent_at and act.received_at and act.received_at - sent_at > _HAND_OVER_MAX:
+        sent_at = None  # of a STOP that would be days old, when it came is what counts
+    known = {"sent_at": sent_at.isoformat()} if sent_at else {}
+    return replace(
+        act,
+        sent_at=sent_at,
+        idempotency_key=word.key("opt_out"),
+        evidence=act.evidence | known,
+    )
+
+
 async def _look(tx: Tx, vault: Vault, word: Word, within: timedelta) -> _Found:
     await opt_outs.lock(tx, vault, word.act.brand, word.act.recipient)
     standing = await _standing(tx, word.act)

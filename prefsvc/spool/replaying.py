@@ -10,7 +10,6 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from functools import partial
 from typing import Final
 
@@ -20,7 +19,6 @@ from prefsvc import reviews, short_links, texts
 from prefsvc.act import Act
 from prefsvc.country import known_country
 from prefsvc.db.away import AWAY
-from prefsvc.db.connection import Tx
 from prefsvc.doors import Service
 from prefsvc.scopes import scope_of
 from prefsvc.spool.items import Doubted, Item, OptedOut, Pressed, Texted, decode
@@ -54,6 +52,8 @@ async def _replay(service: Service) -> int:
     # A service that is told to stop leaves the rest to its next start.
     while not service.stopping.is_set():
         kept = await spool.use(lambda store: store.first(size))
+        if len(kept) < size:
+            spool.note(is_away=False)  # what comes now need not queue behind these few
         if not kept:
             break
         for run in await _runs(service, kept):
@@ -83,9 +83,15 @@ async def _acts_of(service: Service, kept: Kept) -> list[Act]:
     """Return the opt-outs that an item is; none where it is something else, or cannot be read."""
     try:
         item = decode(kept.content)
-        if isinstance(item, Pressed):
-            return [await _act(service, item)]
-        return item.read(service.book) if isinstance(item, OptedOut) else []
+        match item:
+            case Pressed():
+                return [await _act(service, item)]
+            case OptedOut():
+                return item.read(service.book)
+            case Texted():
+                return [texts.kept_stop(item.read(service.book))]
+            case Doubted():
+                return []
     except AWAY:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, it comes up again alone
@@ -126,7 +132,7 @@ async def _give_back(service: Service, item: Item) -> None:
         case Pressed():
             await service.commit([await _act(service, item)])
         case Texted():
-            await _hear(service, item)
+            await service.commit([texts.kept_stop(item.read(service.book))])
         case Doubted():
             doubt = item.read(service.book)
             await service.write(
@@ -151,17 +157,6 @@ async def _act(service: Service, item: Pressed) -> Act:
         country=known_country(found.country),
         event_id=item.event_id,
     )
-
-
-async def _hear(service: Service, item: Texted) -> None:
-    """Record a STOP; nobody can be asked any more when texts were sent that it crossed."""
-    word, settings = item.read(service.book), service.settings
-
-    async def settle(tx: Tx) -> object:
-        waited = max(tx.now - item.act.received_at, timedelta(0))
-        return await texts.settle(tx, service.vault, word, {}, within=settings.text_order + waited)
-
-    await service.write(settle, word.act.brand)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from prefsvc.act import Act
 from prefsvc.country import known_country
 from prefsvc.db.away import AWAY
 from prefsvc.doors import Service
+from prefsvc.errors import TooBusy
 from prefsvc.scopes import scope_of
 from prefsvc.spool.items import Doubted, Item, OptedOut, Pressed, Texted, decode
 from prefsvc.spool.store import Kept, Store
@@ -27,6 +28,8 @@ from prefsvc.spool.store import Kept, Store
 log = structlog.get_logger()
 
 _LOCK: Final = "replay.lock"
+PASSING: Final = (*AWAY, TooBusy)
+"""What says nothing of an item: it waits on, and is tried again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +43,7 @@ class _Read:
 async def replay(service: Service) -> int:
     """Give back all that waits; return how many items are in the register now.
 
-    Raises what says that the database is away; what was not given back then waits on. Where another
+    Raises what is PASSING; what was not given back then waits on. Where another
     process is at it, nothing is done here.
     """
     with _alone(service) as is_alone:
@@ -92,7 +95,7 @@ async def _acts_of(service: Service, kept: Kept) -> list[Act]:
                 return [texts.kept_stop(item.read(service.book))]
             case Doubted():
                 return []
-    except AWAY:
+    except PASSING:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, it comes up again alone
         return []
@@ -103,7 +106,7 @@ async def _together(service: Service, run: Sequence[_Read]) -> list[int]:
     if len(run) > 1:
         try:
             await service.commit([act for one in run for act in one.acts])
-        except AWAY:
+        except PASSING:
             raise
         except Exception as error:  # noqa: BLE001 - one of them it is; each by itself will tell
             log.warning("spool_items_apart", kind=type(error).__name__)
@@ -115,7 +118,7 @@ async def _together(service: Service, run: Sequence[_Read]) -> list[int]:
 async def _alone_or_aside(service: Service, kept: Kept) -> list[int]:
     try:
         await _give_back(service, decode(kept.content))
-    except AWAY:
+    except PASSING:
         raise
     except Exception as error:  # noqa: BLE001 - it must not hold up those behind it
         kind = type(error).__name__

@@ -6,8 +6,9 @@ import structlog
 
 from prefsvc.bounded import within
 from prefsvc.db.away import AWAY
+from prefsvc.db.lanes import lane
 from prefsvc.doors import Service
-from prefsvc.spool.replaying import replay
+from prefsvc.spool.replaying import PASSING, replay
 
 log = structlog.get_logger()
 
@@ -18,7 +19,8 @@ def spooling(service: Service) -> Callable[[], Awaitable[None]]:
     async def tend() -> None:
         spool = service.spool
         if (spool.take_doubt() or spool.is_away) and await _is_there(service):
-            await _give_back(service)
+            with lane("intake"):  # these are opt-outs, and were there first
+                await _give_back(service)
 
     return tend
 
@@ -44,7 +46,7 @@ async def _give_back(service: Service) -> None:
         if state.standing.waiting:
             await replay(service)
             state = await spool.state()
-    except AWAY as error:
+    except PASSING as error:
         log.warning("spool_not_given_back", kind=type(error).__name__)
         spool.doubt()
         return

@@ -10,6 +10,7 @@ import pytest
 from prefsvc import short_links
 from prefsvc.address import Address
 from prefsvc.doors import Service
+from prefsvc.errors import TooBusy
 from prefsvc.mailbox.taking import Arrived, Mail, take
 from prefsvc.recipients import Recipient
 from prefsvc.spool import replaying
@@ -384,3 +385,22 @@ async def test_an_outage_does_not_move_a_deadline(  # noqa: PLR0917 - fixtures
     await tend()
     [row] = await ledger()
     assert row["deadline_at"] - row["received_at"] <= timedelta(days=10)
+
+
+async def test_what_is_passing_sets_nothing_aside(  # noqa: PLR0917 - fixtures
+    client, away, tend, sealed, ledger, monkeypatch
+):
+    """Whatever keeps the register from taking an item by no fault of the item's, it waits on."""
+    await client.post(sealed(), data=ONE_CLICK)
+    commit = away.commit
+
+    async def busy(_):
+        raise TooBusy
+
+    monkeypatch.setattr(type(away), "commit", lambda _, acts: busy(acts))
+    await tend()
+    assert (await away.spool.state()).standing.set_aside == 0
+    assert await waiting(away) == 1
+    monkeypatch.setattr(type(away), "commit", lambda _, acts: commit(acts))
+    await tend()
+    assert len(await ledger()) == 1

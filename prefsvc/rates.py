@@ -6,6 +6,8 @@ from math import ceil
 from typing import Final
 
 WINDOW_SECONDS: Final = 60
+_ROUNDING: Final = 1e-9
+"""Who waits as long as was said is served, however the sum of two waits is rounded."""
 BUCKETS_MAX: Final = 20_000
 """The most that are kept; who has not asked for longest is forgotten, and begins anew."""
 
@@ -51,9 +53,9 @@ class Rate:
         """Count a request at this moment of a clock that never goes back."""
         level, since = self._buckets.pop(who, (float(self.quota), at))
         level = min(self.quota, level + max(0.0, at - since) * self._per_second)
-        is_refused = level < 1
+        is_refused = level < 1 - _ROUNDING
         if not is_refused:
-            level -= 1
+            level = max(0.0, level - 1)
         self._buckets[who] = (level, at)
         if len(self._buckets) > BUCKETS_MAX:
             self._buckets.popitem(last=False)
@@ -61,7 +63,7 @@ class Rate:
             self.policy,
             self.quota,
             is_refused,
-            remaining=int(level),
+            remaining=int(level + _ROUNDING),
             full_in_seconds=ceil((self.quota - level) / self._per_second),
             next_in_seconds=ceil((1 - level) / self._per_second) if is_refused else 0,
         )

@@ -28,6 +28,8 @@ from prefsvc.spool.store import Kept, Store
 log = structlog.get_logger()
 
 _LOCK: Final = "replay.lock"
+SWEEPS_MAX: Final = 40
+"""So often the last few items are given back before nobody queues behind them any more."""
 PASSING: Final = (*AWAY, TooBusy)
 """What says nothing of an item: it waits on, and is tried again."""
 
@@ -52,13 +54,16 @@ async def replay(service: Service) -> int:
 
 async def _replay(service: Service) -> int:
     spool, size, count = service.spool, service.settings.spool_replay_max, 0
+    sweeps = 0
     # A service that is told to stop leaves the rest to its next start.
     while not service.stopping.is_set():
         kept = await spool.use(lambda store: store.first(size))
-        if len(kept) < size:
-            spool.note(is_away=False)  # what comes now need not queue behind these few
         if not kept:
             break
+        sweeps += len(kept) < size
+        if sweeps > SWEEPS_MAX:
+            # Where so many come that it is never empty, they need not queue behind these few.
+            spool.note(is_away=False)
         for run in await _runs(service, kept):
             given_back = await _together(service, run)
             await spool.use(partial(Store.given_back, item_ids=given_back))

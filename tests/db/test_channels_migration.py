@@ -102,8 +102,14 @@ async def copy_to(target, database_url):
     """Copy the register as it is into a database of the version before."""
     async with session(database_url) as source:
         for table in COPIED:
-            rows = await source.fetch(f"select * from prefsvc.{table}")
-            columns = list(rows[0].keys()) if rows else []
+            # What later versions added is not there yet.
+            known = await target.fetch(
+                "select column_name from information_schema.columns"
+                " where table_schema = 'prefsvc' and table_name = $1",
+                table,
+            )
+            columns = [row["column_name"] for row in known]
+            rows = await source.fetch(f"select {', '.join(columns)} from prefsvc.{table}")
             await target.copy_records_to_table(
                 table, schema_name="prefsvc", records=rows, columns=columns
             )

@@ -61,6 +61,8 @@ class OptOut:
     begun_at: datetime | None = None
     acknowledged_at: datetime | None = None
     tries: int = 0
+    was_repeated: bool = False
+    """Whether it came a second time though it had been acknowledged."""
 
     @property
     def name(self) -> str:

@@ -155,6 +155,7 @@ class Traffic:
                 self._waiting.append(one)
                 return
         if self.random.random() < SAID_AGAIN:
+            one.was_repeated = True
             await self._knock(one)
 
     async def _try(self, one: OptOut) -> bool:

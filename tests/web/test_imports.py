@@ -328,7 +328,7 @@ async def test_the_time_of_an_import_is_kept_apart_from_its_rows_own(client, key
     await imported(client, keys, as_csv([ANN], "2024-03-14T12:00:00Z"))
     listed = await snapshot(client, keys.mailer)
     [row] = listed.rows
-    assert row["since"] == "2024-03-14T12:00:00.000000Z"
+    assert row["since"] == "2024-03-14T12:00:00Z"
     reply = await client.get(f"{ACME}/feed", headers=keys.mailer, params={"limit": "100"})
     [change] = (await reply.json())["changes"]
     reply = await client.get(f"{ACME}/opt-outs/{change['opt_out_id']}", headers=keys.operator)

@@ -19,7 +19,6 @@ from tests.bench.setting import Setting
 
 DELTA = 1000
 POLLS = 100
-CLICKS_A_SECOND = 500
 
 
 async def bench(setting: Setting) -> None:

@@ -1,27 +1,16 @@
+from functools import partial
+
 import pytest
 
 from prefsvc.brand import Brand, check_together, difference
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.errors import BrandRefusal
 from tests.mail_events.providers import TOPIC, acme_with_sources
-from tests.support.cast import ACME, GLOBEX
+from tests.support.brand_files import brand, problems, table
+from tests.support.cast import GLOBEX
 
 SENDGRID = {"name": "sendgrid-main", "provider": "sendgrid"}
-
-
-def source(**keys):
-    lines = [f'{key} = "{value}"' for key, value in keys.items()]
-    return "\n".join(["[[mail_events]]", *lines, ""])
-
-
-def brand(*tables, of=ACME):
-    return Brand.from_toml(of + "\n".join(tables), file="acme.toml")
-
-
-def problems(*tables, of=ACME):
-    with pytest.raises(BrandRefusal) as refused:
-        brand(*tables, of=of)
-    return "\n".join(refused.value.problems)
+source = partial(table, "mail_events")
 
 
 def test_a_source_is_read_and_written_the_same():

@@ -1,29 +1,17 @@
 from datetime import date
+from functools import partial
 
 import pytest
 
 from prefsvc.brand import Brand, check_together, difference
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.errors import BrandRefusal
-from tests.support.cast import ACME, GLOBEX
+from tests.support.brand_files import brand, problems, table
+from tests.support.cast import GLOBEX
 
 BOX = {"name": "acme-stop", "server": "imap.example.com", "user": "stop@acme.example.com"}
 MOVE = {"when_taken": "move", "taken_folder": "Taken"}
-
-
-def mailbox(**keys):
-    lines = [f'{key} = "{value}"' for key, value in keys.items()]
-    return "\n".join(["[[mailboxes]]", *lines, ""])
-
-
-def brand(*tables, of=ACME):
-    return Brand.from_toml(of + "\n".join(tables), file="acme.toml")
-
-
-def problems(*tables, of=ACME):
-    with pytest.raises(BrandRefusal) as refused:
-        brand(*tables, of=of)
-    return "\n".join(refused.value.problems)
+mailbox = partial(table, "mailboxes")
 
 
 def test_a_mailbox_is_read_and_written_the_same():

@@ -262,7 +262,7 @@ class Service:
     async def commit(self, acts: Sequence[Act]) -> list[Recorded]:
         """Record opt-outs in a transaction of their own, with the receipts that they have."""
         every = self.settings.receipt_every
-        async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
+        async with self.writing(*_brands_of(acts)) as tx:
             recorded = await opt_outs.record(tx, self.vault, acts)
             receipt_count = await receipts.enqueue(tx, self.vault, acts, recorded, every=every)
         if receipt_count:
@@ -272,7 +272,7 @@ class Service:
 
     async def withdraw(self, acts: Sequence[Act]) -> list[Recorded]:
         """Record opt-ins in a transaction of their own."""
-        async with self.writing(*{act.brand.brand_id: act.brand for act in acts}.values()) as tx:
+        async with self.writing(*_brands_of(acts)) as tx:
             return await opt_outs.withdraw(tx, self.vault, acts)
 
     async def undo(self, act: Act, event_id: UUID) -> Scope:
@@ -338,6 +338,11 @@ class Service:
 
 
 SERVICE = web.AppKey("SERVICE", Service)
+
+
+def _brands_of(acts: Sequence[Act]) -> list[AppliedBrand]:
+    """Each brand that these acts are of, once."""
+    return list({act.brand.brand_id: act.brand for act in acts}.values())
 
 
 def arrived(acts: Sequence[Act], now: datetime) -> list[Act]:

@@ -14,8 +14,9 @@ help: ## Say what there is to make
 serve: .venv/.ready-runtime ## Run prefsvc here; its data in .data (or PREFSVC_DATA_DIR), a database of its own
 	@PREFSVC_DATA_DIR="$${PREFSVC_DATA_DIR:-$$PWD/.data}" exec $(PY) -m prefsvc serve
 
+# All of it on every core, each with a server of its own; a few by themselves, which begins sooner.
 test: .venv/.ready-all ## Run every test (PYTEST_ARGS="-k one_click" narrows it)
-	$(PY) -m pytest $(PYTEST_ARGS)
+	$(PY) -m pytest $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n auto --maxprocesses 8 --dist worksteal)
 
 lint: .venv/.ready-all ## Check style, types, the direction of imports, and the SQL
 	$(PY) -m ruff check

@@ -372,9 +372,10 @@ class Settings(BaseSettings):
     """Where opt-outs are kept while the database does not answer; by default `spool` in data_dir.
     All processes of one machine share it, and it must outlive them."""
     spool_after_seconds: Seconds = 3
-    """How long an opt-out waits for the database before it is kept in the spool."""
+    """How long the database may take with an opt-out, or to answer at all, before what is said is
+    kept in the spool."""
     spool_probe_seconds: Seconds = 1
-    """How often a database that does not answer is asked again, and how long it may take then."""
+    """How often a database that does not answer is asked again."""
     spool_items_max: Positive = 1_000_000
     """The most opt-outs that are kept; who comes then is told to try again."""
     spool_bytes_max: Positive = 2 << 30

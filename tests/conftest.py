@@ -48,19 +48,26 @@ def secrets_dir(tmp_path_factory):
     return tmp_path_factory.mktemp("secrets")
 
 
-@pytest.fixture
-def settings(secrets_dir, tmp_path):
+@pytest.fixture(scope="session")
+def said_settings(secrets_dir):
+    """What is said once: to read it takes long, with hundreds of names to look for."""
     return Settings(
         secrets_dir=secrets_dir,
-        spool_dir=tmp_path / "spool",
         public_url=ORIGIN,
         twilio_auth_tokens=TWILIO_TOKEN,
         telnyx_public_keys=TELNYX_PUBLIC_KEY,
         checkpoint_seconds=0.05,
+        # A machine that others use, too, may stand still for a while: that is no database away.
+        spool_after_seconds=8,
         # Nobody outside is asked by a test.
         twilio_api_url="http://127.0.0.1:1",
         twilio_consents_url="http://127.0.0.1:1/v1/Consents/Bulk",
     )
+
+
+@pytest.fixture
+def settings(said_settings, tmp_path):
+    return said_settings.model_copy(update={"spool_dir": tmp_path / "spool"})
 
 
 @pytest.fixture

@@ -71,8 +71,9 @@ class Lease:
                 is_ours = await session.conn.fetchval("select pg_try_advisory_lock($1)", LOCK)
             if is_ours and not has_waited:
                 return True
-            # Whoever had it before us, and lost it, has until then to notice.
-            is_told = await _is_set_within(stopping, min(self.ask_seconds, self.renew_seconds))
+            # Whoever had it before us, and lost it, has as long as it takes to be heard of.
+            wait = self.renew_seconds if is_ours else min(self.ask_seconds, self.renew_seconds)
+            is_told = await _is_set_within(stopping, wait)
             if is_ours:
                 return not (is_told or session.ended.is_set())
             has_waited = True

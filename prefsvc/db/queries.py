@@ -2798,12 +2798,12 @@ async def keep_answer(
 
 _FORGET_ANSWERS = """\
 delete from idempotent_answer
-where bucket = $1 and created_at < $2"""
+where created_at < $1"""
 
 
-async def forget_answers(conn: Connection, *, bucket: int, before: datetime) -> int:
+async def forget_answers(conn: Connection, *, before: datetime) -> int:
     """Forget answers kept for longer than promised."""
-    return affected(await conn.execute(_FORGET_ANSWERS, bucket, before))
+    return affected(await conn.execute(_FORGET_ANSWERS, before))
 
 
 _ADVANCE_HEADS = Batch(
@@ -4056,12 +4056,12 @@ async def told_by_receipt(
 
 _FORGET_RECEIPTS = """\
 delete from receipt
-where bucket = $1 and queued_at <= $2"""
+where queued_at <= $1"""
 
 
-async def forget_receipts(conn: Connection, *, bucket: int, before: datetime) -> int:
-    """Forget when addresses of one bucket had a receipt that holds nobody up any more."""
-    return affected(await conn.execute(_FORGET_RECEIPTS, bucket, before))
+async def forget_receipts(conn: Connection, *, before: datetime) -> int:
+    """Forget when addresses had a receipt that holds nobody up any more."""
+    return affected(await conn.execute(_FORGET_RECEIPTS, before))
 
 
 _OPEN_REVIEW = """\

@@ -27,7 +27,7 @@ def spooling(service: Service) -> Callable[[], Awaitable[None]]:
 
 async def _is_there(service: Service) -> bool:
     spool = service.spool
-    seconds = service.settings.spool_probe_seconds
+    seconds = service.settings.spool_after_seconds
     try:
         await within(seconds, service.database.ping(seconds))
     except AWAY as error:

@@ -306,7 +306,7 @@ async def test_a_wrong_question_is_told_what_is_wrong(client, keys, params, expe
     assert await problem(reply) == expected
 
 
-@pytest.mark.parametrize("review_id", ["x", str(uuid4())])
+@pytest.mark.parametrize("review_id", ["x", "7d1c2f0e-5b7e-4c58-9a36-2f8f0d4b1c55"])
 async def test_a_review_that_is_not_there_is_refused(client, keys, review_id):
     one = f"{REVIEWS}/{review_id}"
     reply = await client.get(one, headers=keys.operator)

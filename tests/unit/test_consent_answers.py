@@ -1,7 +1,7 @@
 """What Twilio's answers mean, however broken they are."""
 
 import json
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from hypothesis import given
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from prefsvc.consents.answers import Answered, Failed, Unanswered, read
 
-NAME = uuid4()
+NAME = UUID("7d1c2f0e-5b7e-4c58-9a36-2f8f0d4b1c55")
 REASONS = (
     "INVALID_CONTACT_ID", "INVALID_CORRELATION_ID", "INVALID_SENDER_ID", "INVALID_SOURCE",
     "INVALID_STATUS",

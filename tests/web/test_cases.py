@@ -249,7 +249,7 @@ async def test_another_brands_case_is_unknown(client, keys, late):
     assert (await case(client, keys.operator, case_id))["state"] == "open"
 
 
-@pytest.mark.parametrize("case_id", ["x", str(uuid4()), "%00"])
+@pytest.mark.parametrize("case_id", ["x", "7d1c2f0e-5b7e-4c58-9a36-2f8f0d4b1c55", "%00"])
 async def test_a_case_that_is_not_there_is_unknown(client, keys, case_id):
     reply = await client.get(f"{ACME}/cases/{case_id}", headers=keys.operator)
     assert await problem(reply) == (404, "unknown_case")

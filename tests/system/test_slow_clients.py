@@ -60,7 +60,8 @@ class House:
         line = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
         headers = {"Authorization": f"Bearer {self.key}"}
         line.request("POST", f"/v1/brands/{self.brand}/opt-outs", body, headers)
-        assert line.getresponse().status == 201
+        # Where all is slow the spool keeps it; either way it is acknowledged.
+        assert line.getresponse().status in (201, 202)
         line.close()
         return time.monotonic() - began
 

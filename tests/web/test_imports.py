@@ -3,7 +3,9 @@
 import asyncio
 import gzip
 import json
+import time
 import tracemalloc
+from datetime import datetime
 
 import aiohttp
 import pytest
@@ -141,7 +143,7 @@ async def test_a_row_without_a_time_counts_from_when_its_import_began(client, ke
     told = await imported(client, keys, f"email\n{ANN}\n{BOB}\n")
     assert told["counts"]["email"] == {"new": 1, "known": 0, "lifted_since": 1}
     [row] = (await snapshot(client, keys.mailer)).rows
-    assert row["since"] == f"{began:%Y-%m-%dT%H:%M:%S.%f}Z"
+    assert datetime.fromisoformat(row["since"]) == began
 
 
 class _Reading(dict):
@@ -219,13 +221,12 @@ async def test_clicks_and_an_import_about_the_same_people_are_recorded_one_after
 async def test_others_are_heard_while_a_long_list_is_read(client, keys, service):
     longest = 0.0
     importing = asyncio.create_task(imported(client, keys, as_csv(people(20_000))))
-    loop = asyncio.get_running_loop()
     while not importing.done():
-        started = loop.time()
+        started = time.thread_time()  # the machine may do other things, too
         await asyncio.sleep(0)
-        longest = max(longest, loop.time() - started)
+        longest = max(longest, time.thread_time() - started)
     assert (await importing)["counts"]["email"]["new"] == 20_000
-    assert longest < 2  # on a machine that does other things, too: a share of what the whole takes
+    assert longest < 1  # a share of what the whole takes
 
 
 async def test_only_an_operator_of_the_brand_imports(client, keys):

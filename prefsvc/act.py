@@ -1,9 +1,11 @@
 """Acts: what somebody said, as a door understood it, and what else follows from it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from prefsvc.address import channels_reaching, kind_of
 from prefsvc.brands import AppliedBrand
@@ -15,8 +17,7 @@ from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, Scope, may_lift
 from prefsvc.vault import Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Act:
+class Act(Struct, frozen=True):
     """What somebody said, as a door understood it.
 
     `sent_at` is when they said it, where that is known; `received_at` when it reached the company

@@ -127,7 +127,7 @@ def _digest_on(
     return position, digest
 
 
-_values = attrgetter(*LedgerRow.__slots__)
+_values = attrgetter(*LedgerRow.__struct_fields__)
 
 
 async def _last(tx: Tx, installation_id: UUID, slug: str, place: Place) -> tuple[int, bytes]:
@@ -152,7 +152,7 @@ def ledger_row(place: Place, stored: queries.LedgerPageRow) -> LedgerRow:
     bucket, brand_id = place
     fields = {
         name: getattr(stored, name)
-        for name in LedgerRow.__slots__
+        for name in LedgerRow.__struct_fields__
         if name not in {"bucket", "brand_id"}
     }
     return LedgerRow(bucket=bucket, brand_id=brand_id, **fields)

@@ -1,9 +1,11 @@
 """What a transaction has read, and is about to write: each act is decided against all before it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from prefsvc import honour, ledger, reckonings
 from prefsvc.act import Act, of_a_new_owner

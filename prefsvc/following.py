@@ -1,8 +1,9 @@
 """What a link's token stands for: a sealed one says it itself, a short one names a stored row."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
+
+from msgspec import Struct
 
 from prefsvc import short_links
 from prefsvc.address import Address
@@ -19,8 +20,7 @@ from prefsvc.suppression import Scope
 from prefsvc.token import ShortToken
 
 
-@dataclass(frozen=True, slots=True)
-class Followed:
+class Followed(Struct, frozen=True):
     """A link that somebody followed: whose it is, whom it names and what it stops."""
 
     brand: AppliedBrand

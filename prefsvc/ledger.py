@@ -7,10 +7,11 @@ gives up, so positions are dense, become visible in order, and no reader's curso
 import secrets
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import astuple
 
 from prefsvc.db import queries
 from prefsvc.db.connection import Json, Tx
@@ -25,8 +26,7 @@ Place = tuple[int, int]
 _BUCKET_BITS = 0x3F
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(Struct, frozen=True):
     """What is to be appended: an act with its outcome."""
 
     place: Place
@@ -155,8 +155,5 @@ def _row(tx: Tx, entry: Entry, position: int) -> LedgerRow:
 
 
 def _sealed(vault: Vault, row: LedgerRow) -> queries.AppendEventsIn:
-    return queries.AppendEventsIn(*(*_values(row), seal(vault.seal_key, row.to_bytes())))
-
-
-_values = attrgetter(*LedgerRow.__slots__)
-"""In the order of append_events: a row is written as it is sealed."""
+    # In the order of append_events: a row is written as it is sealed.
+    return queries.AppendEventsIn(*(*astuple(row), seal(vault.seal_key, row.to_bytes())))

@@ -8,9 +8,10 @@ many acts there are, it asks the database the same few times.
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import chain, islice
+
+from msgspec.structs import replace
 
 from prefsvc import draft, honour, ledger, reach
 from prefsvc.act import Act, on_aliases, places

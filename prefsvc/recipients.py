@@ -1,7 +1,9 @@
 """Recipients: an address with its key, and storing it the first time it is seen."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct
 
 from prefsvc.address import Address, Channel, address_key, bucket_of, kind_of
 from prefsvc.db import queries
@@ -9,8 +11,7 @@ from prefsvc.db.connection import Tx
 from prefsvc.vault import PEPPER_VERSION, Vault
 
 
-@dataclass(frozen=True, slots=True)
-class Recipient:
+class Recipient(Struct, frozen=True):
     """Whom an act is about; `address` is None where only its key is left: an erased address.
 
     Or where a list names it by its SHA-256 alone, which is then kept sealed.

@@ -1,14 +1,14 @@
 """What came of an act."""
 
-from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
+
+from msgspec import Struct
 
 from prefsvc.suppression import Effect, Reason, Scope
 
 
-@dataclass(frozen=True, slots=True)
-class Recorded:
+class Recorded(Struct, frozen=True):
     """What came of an act.
 
     Where the same had been said before, `is_new` is false and the rest is the first one's.

@@ -7,10 +7,12 @@ decisions made at once one comes first and the other sees it.
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from prefsvc import opt_outs
 from prefsvc.address import Address, parse_channel

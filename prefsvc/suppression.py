@@ -7,10 +7,13 @@ tie. That makes the outcome the same however acts are repeated or reordered on t
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 from uuid import UUID
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 ActKind = Literal["opt_out", "opt_in"]
 Effect = Literal["added", "lifted", "none"]
@@ -101,8 +104,7 @@ def is_unproven(source: str) -> bool:
     return source in _UNPROVEN
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Scope:
+class Scope(Struct, frozen=True, order=True):
     """What an opt-out covers for its address: one topic, the channel, the brand, or sharing."""
 
     kind: ScopeKind
@@ -176,8 +178,7 @@ def parse_effect(text: str) -> Effect:
     return {"added": _ADDED, "lifted": _LIFTED, "none": _NONE}[text]
 
 
-@dataclass(frozen=True, slots=True)
-class State:
+class State(Struct, frozen=True):
     """How one address stands in one scope for one reason.
 
     `said_at` is the moment of the latest word on it; the deadline and `event_id` are those of the

@@ -8,9 +8,12 @@ for, outside any transaction, `settle` decides. Both look under the lock of the 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, Literal
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from prefsvc import ledger, opt_outs, text_order
 from prefsvc.db import queries
@@ -32,8 +35,7 @@ Answer = Literal["stop", "start", "start_again"]
 """What a person is told; "start_again": the START lifted nothing, as it may have crossed a STOP."""
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(Struct, frozen=True):
     """STOP (an opt-out) or START (an opt-in), as somebody texted it."""
 
     kind: ActKind

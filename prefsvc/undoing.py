@@ -1,7 +1,8 @@
 """Undo: taking back the very opt-out that a page or a receipt speaks of, and no other."""
 
-from dataclasses import replace
 from uuid import UUID
+
+from msgspec.structs import replace
 
 from prefsvc import opt_outs
 from prefsvc.act import Act

@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
+from msgspec import Struct
+from msgspec import field as struct_field
+
 from prefsvc.honour.business_days import start_of_day, zone
 
 _DAY: Final = timedelta(days=1)
@@ -22,13 +25,12 @@ SkippedDays = dict[str, tuple[date, ...]]
 """By a window's id: the holidays that were passed over."""
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(Struct, frozen=True):
     """By when an opt-out must have been heard, and what its basis and moments do not tell."""
 
     deadline_at: datetime
     target_at: datetime | None
-    skipped: SkippedDays = field(default_factory=dict)
+    skipped: SkippedDays = struct_field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

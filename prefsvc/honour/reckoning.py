@@ -14,6 +14,8 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Final, TypeAlias
 
+from msgspec import Struct
+
 from prefsvc.honour.business_days import (
     NamedDays,
     count_business_days,
@@ -32,8 +34,7 @@ _MONTHS_IN_A_YEAR: Final = 12
 _FROM_RECEIPT: Final[tuple[CountedFrom, ...]] = ("received", "pulled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Moments:
+class Moments(Struct, frozen=True, kw_only=True):
     """When an opt-out was said (where known), when it reached the company, when it was recorded."""
 
     sent_at: datetime | None = None
@@ -57,8 +58,10 @@ class Moments:
 
         A clock that claims to be far behind (1970, year 1) is believed for a year at most.
         """
-        believed = self.received - _OLDEST
-        return max(min(self.sent_at or self.received, self.received), believed).astimezone(UTC)
+        received = self.received
+        if self.sent_at is None:
+            return received
+        return max(min(self.sent_at, received), received - _OLDEST).astimezone(UTC)
 
 
 Skipped: TypeAlias = NamedDays

@@ -1,7 +1,8 @@
 """An opt-out on its way through the spool: what it is given, and what its caller is told."""
 
-from dataclasses import replace
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from prefsvc import ledger, opt_outs
 from prefsvc.act import Act

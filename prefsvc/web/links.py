@@ -6,7 +6,7 @@ token counts. GET, HEAD and OPTIONS change nothing.
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from urllib.parse import parse_qs
@@ -14,6 +14,7 @@ from uuid import UUID
 
 import structlog
 from aiohttp import web
+from msgspec.structs import replace
 
 from prefsvc import tickets, undoing
 from prefsvc.db.away import AWAY

@@ -1,7 +1,8 @@
 """Acts on two spellings of one number, by the register's rules."""
 
-from dataclasses import replace
 from datetime import timedelta
+
+from msgspec.structs import replace
 
 from tests.support.register import act, record, withdraw
 

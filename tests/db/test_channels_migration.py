@@ -2,10 +2,10 @@
 
 import asyncio
 import shutil
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from prefsvc import app, reviews
 from prefsvc.db.migrate import migrate

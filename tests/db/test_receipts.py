@@ -1,10 +1,10 @@
 """The queue of receipts under races: one turn for an address, one endpoint for a brand."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from msgspec.structs import replace
 
 from prefsvc import endpoints, opt_outs, receipts
 from prefsvc.act import Act

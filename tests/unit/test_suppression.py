@@ -6,6 +6,7 @@ from uuid import UUID
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from prefsvc.suppression import (
     BLOCKED_BY_REASON,
@@ -151,14 +152,16 @@ def test_a_stop_said_again_keeps_its_first_deadline():
 
 def test_a_stop_said_again_at_once_leaves_the_state_as_it_is():
     first = stop(1).state
-    soon = replace(first, said_at=first.said_at + SAME_WORD - timedelta(microseconds=1))
+    soon = structs.replace(first, said_at=first.said_at + SAME_WORD - timedelta(microseconds=1))
     assert decide("opt_out", first, soon, may_lift=True)[1] is first
 
 
 def test_a_stop_said_a_moment_earlier_is_the_same_word():
     first = stop(1).state
     moment = SAME_WORD - timedelta(microseconds=1)
-    sooner = replace(first, said_at=first.said_at - moment, deadline_at=first.deadline_at - moment)
+    sooner = structs.replace(
+        first, said_at=first.said_at - moment, deadline_at=first.deadline_at - moment
+    )
     assert decide("opt_out", first, sooner, may_lift=True) == ("none", first)
 
 
@@ -225,7 +228,7 @@ def test_who_has_a_number_is_a_matter_of_all_that_the_brand_sends(asked):
 
 
 def covered(scope, question):
-    standing = replace(stop(1).state, scope=scope)
+    standing = structs.replace(stop(1).state, scope=scope)
     return obstacle([standing], question) is not None
 
 
@@ -243,7 +246,7 @@ def test_a_topic_covers_itself_alone():
 
 @given(st.permutations([NEWS, CHANNEL, BRAND]))
 def test_the_widest_is_named_whatever_the_order(order):
-    states = [replace(stop(n).state, scope=scope) for n, scope in enumerate(order)]
+    states = [structs.replace(stop(n).state, scope=scope) for n, scope in enumerate(order)]
     assert obstacle(states, Question("news")).scope == BRAND
 
 
@@ -277,14 +280,14 @@ def test_each_reason_covers_its_message_classes(reason, message_class):
         "alias": {"marketing"},
         "reassigned": {"marketing", "transactional", "service"},
     }
-    standing = replace(stop(1).state, reason=reason)
+    standing = structs.replace(stop(1).state, reason=reason)
     is_covered = obstacle([standing], Question(message_class=message_class)) is not None
     assert is_covered == (message_class in blocked[reason])
 
 
 @given(st.sampled_from(SCOPES), st.sampled_from(REASONS), st.sampled_from(CLASSES))
 def test_what_is_lifted_is_no_obstacle(scope, reason, message_class):
-    lifted = replace(start(1).state, scope=scope, reason=reason)
+    lifted = structs.replace(start(1).state, scope=scope, reason=reason)
     for purpose in ("message", "third_party_sharing"):
         assert obstacle([lifted], Question("news", message_class, purpose)) is None
 
@@ -314,7 +317,7 @@ UNPROVEN = ("mail_reply_unproven", "complaint_unproven", "bounce_unproven")
 
 def of_mail(said):
     """The state that an act has standing, as its source makes it."""
-    return replace(said.state, unproven=is_unproven(said.source))
+    return structs.replace(said.state, unproven=is_unproven(said.source))
 
 
 def heard(*said):
@@ -336,7 +339,7 @@ def test_a_finding_lifts_what_stands_by_mail_that_nobody_vouches_for(source):
 @pytest.mark.parametrize("minutes", [0, 0.5, 5])
 @pytest.mark.parametrize("order", [1, -1])
 def test_what_anybody_else_has_said_is_no_finding_of_anybodys(minutes, order):
-    later = replace(stop(1).state, said_at=START + timedelta(hours=1, minutes=minutes))
+    later = structs.replace(stop(1).state, said_at=START + timedelta(hours=1, minutes=minutes))
     states = [of_mail(stop(1, source=UNPROVEN[0])), later][::order]
     _, first = decide("opt_out", None, states[0], may_lift=True)
     _, both = decide("opt_out", first, states[1], may_lift=True)

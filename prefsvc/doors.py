@@ -1,7 +1,7 @@
 """What every door shares: its service, reading a body within limits, recording acts."""
 
 import asyncio
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
@@ -211,7 +211,7 @@ class Service:
     @asynccontextmanager
     async def writing(self, *written: AppliedBrand) -> AsyncIterator[Tx]:
         """Open a transaction; once it is committed, wake those who wait for these brands."""
-        async with self.database.transaction() as tx:
+        async with self.database.transaction(by_keys=True) as tx:
             yield tx
         for brand in written:
             self.bell.ring(brand.brand_id)
@@ -356,8 +356,12 @@ def arrived(acts: Sequence[Act], now: datetime) -> list[Act]:
 
 def count(acts: Sequence[Act], recorded: Sequence[Recorded]) -> None:
     """Count what was recorded, once it is committed."""
-    for act, made in zip(acts, recorded, strict=True):
-        metrics.OPT_OUTS.labels(act.recipient.channel, act.source, str(made.is_new).lower()).inc()
+    kinds = Counter(
+        (act.recipient.channel, act.source, str(made.is_new).lower())
+        for act, made in zip(acts, recorded, strict=True)
+    )
+    for kind, times in kinds.items():
+        metrics.OPT_OUTS.labels(*kind).inc(times)
 
 
 def _count_heard(heard: Heard) -> None:

@@ -36,7 +36,9 @@ def digest(evidence: Evidence) -> bytes:
 
 
 def _value(value: object, depth: int) -> object:
-    if value is None or isinstance(value, bool | int):
+    if type(value) is str:  # as nearly all are
+        return _text(value)
+    if value is None or isinstance(value, int):  # or a bool, which is one
         return value
     if isinstance(value, Mapping) and depth:
         return {_text(str(k)): _value(v, depth - 1) for k, v in list(value.items())[:ITEMS_MAX]}
@@ -47,7 +49,7 @@ def _value(value: object, depth: int) -> object:
 
 
 def _text(text: str) -> str:
-    if text.isascii() and len(text) <= TEXT_LENGTH_MAX and "\0" not in text:
+    if len(text) <= TEXT_LENGTH_MAX and text.isascii() and "\0" not in text:
         return text
     readable = text[:TEXT_LENGTH_MAX].encode("utf-8", "replace").decode()
     return readable.replace("\0", "\N{REPLACEMENT CHARACTER}")

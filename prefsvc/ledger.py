@@ -24,6 +24,7 @@ Place = tuple[int, int]
 """A bucket and a brand's number: what one head orders."""
 
 _BUCKET_BITS = 0x3F
+_TAIL_BITS = 2**62 - 1
 
 
 class Entry(Struct, frozen=True):
@@ -49,8 +50,9 @@ class Entry(Struct, frozen=True):
 def new_event_id(now: datetime, bucket: int) -> UUID:
     """Make an id that sorts by time (UUID version 7) and ends in its bucket, so finds its row."""
     milliseconds = int(now.timestamp() * 1000) & (2**48 - 1)
-    tail = secrets.randbits(62) & ~_BUCKET_BITS | bucket
-    return UUID(int=milliseconds << 80 | 7 << 76 | secrets.randbits(12) << 64 | 2 << 62 | tail)
+    chance = secrets.randbits(74)
+    tail = chance & _TAIL_BITS & ~_BUCKET_BITS | bucket
+    return UUID(int=milliseconds << 80 | 7 << 76 | chance >> 62 << 64 | 2 << 62 | tail)
 
 
 def earliest_event_id(at: datetime) -> UUID:

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import Any, Literal, TypeAlias, TypeVar
+from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import asyncpg
 import msgspec
@@ -65,12 +65,19 @@ class Database:
     lanes: Lanes = field(default_factory=lambda: Lanes({}, {}, timeout_seconds=5))
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Tx]:
-        """Begin; commit at the end of the block, roll back on any exception."""
+    async def transaction(self, *, by_keys: bool = False) -> AsyncIterator[Tx]:
+        """Begin; commit at the end of the block, roll back on any exception.
+
+        With `by_keys`, no statement reads a table from end to end, whatever its size was when the
+        statement was planned: a plan made for a small table, which it stays until the table is next
+        analyzed, would in a minute's flood read all that the flood has written, each time.
+        """
         # The level is said aloud: the write path waits for row locks and must then see what the
         # other transaction committed, whatever the server's default is.
-        async with self._connection() as conn, conn.transaction(isolation="read_committed"):
-            yield Tx(conn, self.clock(), self.bases)
+        async with self._connection() as conn:
+            begun = _begun(conn) if by_keys else conn.transaction(isolation="read_committed")
+            async with begun:
+                yield Tx(conn, self.clock(), self.bases)
 
     @asynccontextmanager
     async def look(self) -> AsyncIterator[Tx]:
@@ -111,6 +118,26 @@ class Database:
             with holding():
                 async with self.pool.acquire(timeout=self.acquire_timeout_seconds) as conn:
                     yield conn
+
+
+_BEGIN_BY_KEYS: Final = """\
+begin isolation level read committed;
+set local enable_seqscan = off;
+set local enable_hashjoin = off;
+set local enable_mergejoin = off;
+set local enable_material = off"""
+
+
+@asynccontextmanager
+async def _begun(conn: Connection) -> AsyncIterator[None]:
+    """Begin by keys: all of it is one message to the server, as a mere `begin` would be."""
+    await conn.execute(_BEGIN_BY_KEYS)
+    try:
+        yield
+    except BaseException:
+        await conn.execute("rollback")
+        raise
+    await conn.execute("commit")
 
 
 @asynccontextmanager

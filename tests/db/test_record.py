@@ -4,7 +4,7 @@ from itertools import permutations
 
 import pytest
 
-from prefsvc import honour
+from prefsvc import honour, opt_outs
 from tests.support.cast import ANN, ANNS_PHONE
 from tests.support.register import act, record, withdraw
 
@@ -51,6 +51,25 @@ async def test_a_keyed_request_is_recorded_once_at_once_and_in_a_batch(service):
 async def test_a_duplicate_in_the_same_batch_is_not_new(service):
     one = act(service, ANN, idempotency_key="m1")
     assert [r.is_new for r in await record(service, one, one)] == [True, False]
+
+
+READ_TO_THE_END = """
+    select relname from pg_stat_xact_user_tables where seq_scan > 0 and relname in
+        ('address', 'evidence', 'feed_head', 'preference_event', 'suppression')
+"""
+
+
+@pytest.mark.parametrize("size", [1, 16, 100])
+async def test_no_act_reads_the_register_from_end_to_end(service, size):
+    # Nothing was ever analyzed here, so the planner takes every table for a small one.
+    acts = [
+        act(service, f"reader{n}@example.org", idempotency_key=f"m{n}" if n % 2 else None)
+        for n in range(size)
+    ]
+    async with service.writing(service.book.get("acme")) as tx:
+        await opt_outs.record(tx, service.vault, acts)
+        await opt_outs.withdraw(tx, service.vault, acts)
+        assert await tx.conn.fetch(READ_TO_THE_END) == []
 
 
 DELIVERIES = ["stop m1", "stop m1", "start m2", "start m2"]

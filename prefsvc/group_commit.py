@@ -23,6 +23,7 @@ from prefsvc.recorded import Recorded
 Commit = Callable[[Sequence[Act]], Awaitable[list[Recorded]]]
 """Records acts in one transaction; what it returns is durable."""
 
+_QUIET_TURNS: Final = 3
 PATIENCE_SECONDS: Final = 0.1
 """So long a batch is waited for before the next one begins beside it."""
 
@@ -81,12 +82,25 @@ class GroupCommit:
                 if len(self._under_way) >= self._at_once_max:
                     await asyncio.wait(self._under_way, return_when=asyncio.FIRST_COMPLETED)
                     continue
+                await self._gathered()
                 working = asyncio.create_task(self._together(self._batch()))
                 self._under_way.add(working)
                 working.add_done_callback(self._under_way.discard)
                 await asyncio.wait({working}, timeout=PATIENCE_SECONDS)
         finally:
             self._serving = None
+
+    async def _gathered(self) -> None:
+        """Let those in who are on their way: whose requests have come, and are being read.
+
+        No timer: as soon as nobody came in a few turns of the loop, nobody is waited for. Else the
+        first of many to come would be committed alone, and all others wait for that.
+        """
+        quiet = 0
+        while quiet < _QUIET_TURNS and self._waiting < self._acts_max:
+            before = self._waiting
+            await asyncio.sleep(0)
+            quiet = quiet + 1 if self._waiting == before else 0
 
     def _batch(self) -> list[_Caller]:
         """Take those who wait longest, as many as one transaction may have."""

@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 
 from prefsvc import brands, installation, reckonings
+from prefsvc.bounded import Deadline
 from prefsvc.brand import Brand
 from prefsvc.brands import Applied, BrandBook
 from prefsvc.db.away import AWAY
@@ -25,7 +26,7 @@ from prefsvc.sms.routes import SMS_ROUTES
 from prefsvc.vault import Vault
 from prefsvc.web.manners import MANNERS, Manners, manners, tell
 from prefsvc.web.problems import problems
-from prefsvc.web.requests import requests, sign, time_limit
+from prefsvc.web.requests import DEADLINE, LOG, requests, sign, time_limit
 from prefsvc.web.routes import ROUTES, SLASHED
 from prefsvc.work import loops
 
@@ -113,7 +114,9 @@ def build(service: Service) -> web.Application:
     app = web.Application(middlewares=[requests, problems, manners, time_limit])
     app[SERVICE] = service
     app[SNS] = Sns()
+    app[LOG] = log.bind()
     app[MANNERS] = Manners(service.settings)
+    app[DEADLINE] = Deadline(service.settings.request_timeout_seconds)
     app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES, *MAIL_ROUTES])
     app.cleanup_ctx.append(_loops)
     app.on_shutdown.append(_let_go)

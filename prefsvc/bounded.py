@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import structlog
@@ -38,3 +39,60 @@ def _end(task: "asyncio.Future[Any]") -> None:
     _given_up.discard(task)
     if not task.cancelled() and (error := task.exception()):
         log.warning("given_up", kind=type(error).__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Work:
+    task: "asyncio.Task[Any]"
+    due_at: float
+    is_given_up: bool = False
+
+
+class Deadline:
+    """So many seconds for each of many: `asyncio.timeout` with one timer for all of them.
+
+    They all have the same time, so they are due in the order in which they began, and it is enough
+    to look at the first. Almost all are at their end before that.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        """Give each of them so long."""
+        self._seconds = seconds
+        self._under_way: dict[_Work, None] = {}
+        self._timer: asyncio.TimerHandle | None = None
+
+    async def keep(self, working: Awaitable[_T]) -> _T:
+        """Return what comes of it in time; otherwise cancel it and raise TimeoutError."""
+        work = self._begun()
+        try:
+            return await working
+        except asyncio.CancelledError:
+            if work.is_given_up and work.task.cancelling() == 1:
+                raise TimeoutError from None
+            raise  # somebody else wants it to end, too
+        finally:
+            self._under_way.pop(work, None)
+            if work.is_given_up:
+                work.task.uncancel()
+
+    def _begun(self) -> _Work:
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        if task is None:
+            raise RuntimeError("only what a task does has a deadline")
+        work = _Work(task, loop.time() + self._seconds)
+        self._under_way[work] = None
+        if self._timer is None:
+            self._timer = loop.call_at(work.due_at, self._look)
+        return work
+
+    def _look(self) -> None:
+        """Give up what is due, and look again when the next is."""
+        loop = asyncio.get_running_loop()
+        self._timer = None
+        while (first := next(iter(self._under_way), None)) is not None:
+            if first.due_at > loop.time():
+                self._timer = loop.call_at(first.due_at, self._look)
+                return
+            del self._under_way[first]
+            first.is_given_up = True
+            first.task.cancel()

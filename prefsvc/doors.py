@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -389,8 +389,7 @@ async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: fl
     if (request.content_length or 0) > bytes_max:
         raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
     try:
-        async with _patience(request, timeout_seconds):
-            body = await _read(request, bytes_max + 1)
+        body = await _read_in_time(request, bytes_max + 1, timeout_seconds)
     except TimeoutError:
         raise BodyTooSlow from None
     except (web.RequestPayloadError, ValueError):
@@ -406,17 +405,16 @@ async def read_some(
 ) -> bytes | None:
     """Read what there is of a body that is not needed; None if it is unreadable."""
     try:
-        async with asyncio.timeout(timeout_seconds):
-            return await _read(request, bytes_max)
+        return await _read_in_time(request, bytes_max, timeout_seconds)
     except (TimeoutError, web.RequestPayloadError, ValueError, ConnectionError):
         return None
 
 
-def _patience(
-    request: web.Request, seconds: float
-) -> AbstractAsyncContextManager[asyncio.Timeout | None]:
-    """Limit how long a body may take; most arrived whole with their heads, and need no timer."""
-    return nullcontext() if request.content.is_eof() else asyncio.timeout(seconds)
+async def _read_in_time(request: web.Request, bytes_max: int, seconds: float) -> bytes:
+    if request.content.is_eof():
+        return request.content.read_nowait(bytes_max)  # as most, it came whole with its head
+    async with asyncio.timeout(seconds):
+        return await _read(request, bytes_max)
 
 
 async def _read(request: web.Request, bytes_max: int) -> bytes:

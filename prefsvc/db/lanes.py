@@ -31,6 +31,11 @@ def lane(name: Lane) -> Iterator[None]:
         _lane.reset(token)
 
 
+def enter(name: Lane) -> None:
+    """Do all that this task still does, and what it begins, in this lane."""
+    _lane.set(name)
+
+
 class Lanes:
     """The lanes of one process; work in none (a command's) waits for the pool alone."""
 
@@ -62,7 +67,10 @@ class Lanes:
             places.release()
 
     async def _enter(self, name: Lane, places: asyncio.Semaphore) -> None:
-        if places.locked() and self._waiting[name] >= self._waiting_max[name]:
+        if not places.locked():
+            await places.acquire()  # at once: a timer would be most of what it costs
+            return
+        if self._waiting[name] >= self._waiting_max[name]:
             raise TooBusy
         self._waiting[name] += 1
         try:

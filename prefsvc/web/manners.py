@@ -5,14 +5,13 @@ An opt-out is never refused for its rate, whoever sends it: the first might be a
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
 
 from aiohttp import web
 
-from prefsvc.db.lanes import PRIVILEGED, Lane, lane
+from prefsvc.bounded import Deadline
+from prefsvc.db.lanes import PRIVILEGED, Lane, enter
 from prefsvc.errors import TooBusy, TooManyRequests
 from prefsvc.rates import Rate, Standing
 from prefsvc.settings import Settings
@@ -64,26 +63,27 @@ class Gate:
 
     places: asyncio.Semaphore
     waiting_max: int
-    seconds: float
+    patience: Deadline
     waiting: int = 0
 
-    @asynccontextmanager
-    async def passed(self) -> AsyncIterator[None]:
+    async def __aenter__(self) -> None:
         """Wait to be let in, and be inside for the block."""
-        if self.places.locked() and self.waiting >= self.waiting_max:
+        if not self.places.locked():
+            await self.places.acquire()  # at once: a timer would be most of what it costs
+            return
+        if self.waiting >= self.waiting_max:
             raise TooBusy
         self.waiting += 1
         try:
-            async with asyncio.timeout(self.seconds):
-                await self.places.acquire()
+            await self.patience.keep(self.places.acquire())
         except TimeoutError:
             raise TooBusy from None
         finally:
             self.waiting -= 1
-        try:
-            yield
-        finally:
-            self.places.release()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Make room for the next."""
+        self.places.release()
 
 
 class Manners:
@@ -91,20 +91,19 @@ class Manners:
 
     def __init__(self, settings: Settings) -> None:
         """Make the limits of these settings."""
-        most, seconds = settings.requests_waiting_max, settings.connect_timeout_seconds
+        most, patience = settings.requests_waiting_max, Deadline(settings.connect_timeout_seconds)
         lists, rest = settings.lists_at_once_max, settings.rest_at_once_max
         self.gates: dict[Lane, Gate] = {
-            "lists": Gate(asyncio.Semaphore(lists), most, seconds),
-            "rest": Gate(asyncio.Semaphore(rest), most, seconds),
+            "lists": Gate(asyncio.Semaphore(lists), most, patience),
+            "rest": Gate(asyncio.Semaphore(rest), most, patience),
         }
         self._trusted = settings.trusted_proxies
         self._keys = Rate("key", settings.requests_per_key_per_minute_max)
         self._addresses = Rate("address", settings.requests_per_address_per_minute_max)
 
-    def take(self, request: web.Request) -> Standing | None:
+    def take(self, request: web.Request, key: bytes | None) -> Standing | None:
         """Count a request: with a key that was good before, for the key; else for its address."""
         now = asyncio.get_running_loop().time()
-        key = key_of(request)
         if key is not None and self._keys.knows(key):
             return self._keys.take(key, now)
         forwarded = request.headers.getall("X-Forwarded-For", [])
@@ -113,10 +112,9 @@ class Manners:
             return None
         return self._addresses.take(client.customer(address).encode(), now)
 
-    def learn(self, request: web.Request) -> None:
-        """Remember that the request's key is good."""
-        key = key_of(request)
-        if key is not None and not self._keys.knows(key):
+    def learn(self, key: bytes) -> None:
+        """Remember that a key is good."""
+        if not self._keys.knows(key):
             self._keys.take(key, asyncio.get_running_loop().time())
 
 
@@ -133,15 +131,15 @@ MANNERS: Final = web.AppKey("MANNERS", Manners)
 async def manners(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Serve a request in its lane, unless too much is asked."""
     name = lane_of(request.method, route_of(request))
-    with lane(name):
-        if name == PRIVILEGED or request.method == "OPTIONS":
-            return await handler(request)
-        return await _counted(request, handler, name)
+    enter(name)  # each request is a task of its own
+    if name == PRIVILEGED or request.method == "OPTIONS":
+        return await handler(request)
+    return await _counted(request, handler, name)
 
 
 async def _counted(request: web.Request, handler: Handler, name: Lane) -> web.StreamResponse:
-    known = request.app[MANNERS]
-    standing = known.take(request)
+    known, key = request.app[MANNERS], key_of(request)
+    standing = known.take(request, key)
     if standing is not None:
         request[_STANDING] = standing
         if standing.is_refused:
@@ -150,11 +148,11 @@ async def _counted(request: web.Request, handler: Handler, name: Lane) -> web.St
         route = route_of(request)
         if route in _AT_HAND or route.endswith(_LONG):
             return await handler(request)
-        async with known.gates[name].passed():
+        async with known.gates[name]:
             return await handler(request)
     finally:
-        if request.get(IDENTIFIED):
-            known.learn(request)
+        if key is not None and request.get(IDENTIFIED):
+            known.learn(key)
 
 
 def _refused(request: web.Request, standing: Standing) -> web.Response:

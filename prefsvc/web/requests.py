@@ -1,21 +1,21 @@
 """One line of log and one count for every request, without its path: paths carry tokens."""
 
-import asyncio
 import secrets
 from functools import cache
 from time import perf_counter
+from typing import Final
 
-import structlog
 from aiohttp import web
 from prometheus_client import Counter, Histogram
+from structlog.typing import FilteringBoundLogger
 
 from prefsvc import logs, metrics
-from prefsvc.bounded import within
+from prefsvc.bounded import Deadline, within
 from prefsvc.doors import SERVICE
 from prefsvc.web.problems import Handler
 
-log = structlog.get_logger()
-
+LOG: Final = web.AppKey("LOG", FilteringBoundLogger)
+"""Bound once: to look up how logs are configured costs as much as to write a line."""
 _REQUEST_ID = web.RequestKey("request_id", str)
 SECURITY_HEADERS = {"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"}
 
@@ -45,6 +45,7 @@ async def sign(request: web.Request, response: web.StreamResponse) -> None:
         response.headers["X-Request-Id"] = request[_REQUEST_ID]
 
 
+DEADLINE: Final = web.AppKey("DEADLINE", Deadline)
 _OF_TEXTS = ("/hooks/telnyx/", "/hooks/twilio/")
 _UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends", "/imports/{import}")
 
@@ -52,14 +53,14 @@ _UNLIMITED = ("/suppressions", "/checkpoints", "/feed", "/links", "/sends", "/im
 @web.middleware
 async def time_limit(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give up on a request that takes too long; streams and long polls have limits of their own."""
-    route, settings = route_of(request), request.app[SERVICE].settings
+    route = route_of(request)
     if route.endswith(_UNLIMITED):
         return await handler(request)
     if route.startswith(_OF_TEXTS):
         # A provider does not wait for us, either (RULES S-08).
-        return await within(settings.webhook_timeout_seconds, handler(request))
-    async with asyncio.timeout(settings.request_timeout_seconds):
-        return await handler(request)
+        seconds = request.app[SERVICE].settings.webhook_timeout_seconds
+        return await within(seconds, handler(request))
+    return await request.app[DEADLINE].keep(handler(request))
 
 
 def _note(request: web.Request, status: int, seconds: float) -> None:
@@ -68,7 +69,8 @@ def _note(request: web.Request, status: int, seconds: float) -> None:
     count, times = _counted(route, method, status)
     count.inc()
     times.observe(seconds)
-    log.info("request", route=route, method=method, status=status, ms=round(seconds * 1000, 1))
+    ms = round(seconds * 1000, 1)
+    request.app[LOG].info("request", route=route, method=method, status=status, ms=ms)
 
 
 @cache  # as many as there are time series: routes, methods and statuses are a fixed few

@@ -122,7 +122,7 @@ async def test_above_the_bound_whoever_comes_last_is_told_to_come_later(
     )  # fmt: skip
     client = await aiohttp_client(app.build(service))
     gate = client.app[manners.MANNERS].gates["rest"]
-    async with gate.passed():
+    async with gate:
         waiting = asyncio.create_task(client.get("/v1/brands", headers=keys.operator))
         while not gate.waiting:  # noqa: ASYNC110
             await asyncio.sleep(0)

@@ -5,6 +5,7 @@ import asyncio
 import asyncpg
 import pytest
 
+from prefsvc import checks, suppressions
 from prefsvc.suppressions import AT_ONCE_MAX
 from tests.support.register import act, record
 
@@ -84,3 +85,39 @@ async def test_one_who_goes_away_disturbs_nobody(service):
 
 async def test_nobody_is_asked_about(service):
     assert await asking(service) == {}
+
+
+@pytest.fixture
+def slow(monkeypatch):
+    """The first statement takes until it is let go."""
+    let_go, sent = asyncio.Event(), []
+
+    async def active(tx, brand_id, channel, keys):
+        sent.append(keys)
+        if len(sent) == 1:
+            await let_go.wait()
+        return await suppressions.active(tx, brand_id, channel, keys)
+
+    monkeypatch.setattr(checks, "active", active)
+    return let_go
+
+
+async def test_a_statement_that_takes_long_holds_up_nobody_behind_it(service, slow):
+    await stop(service, 1, 2)
+    first = asyncio.create_task(asking(service, 1))
+    await asyncio.sleep(0)
+    for _ in range(3):
+        assert key_of(service, 2) in await asyncio.wait_for(asking(service, 2), 10)
+    assert not first.done()
+    slow.set()
+    assert key_of(service, 1) in await first
+
+
+async def test_no_more_statements_than_allowed_are_under_way_however_long_they_take(service, slow):
+    service.checks.statements_at_once_max = 1
+    first, second = (asyncio.create_task(asking(service, number)) for number in (1, 2))
+    await asyncio.sleep(2 * checks.PATIENCE_SECONDS)
+    assert not first.done()
+    assert not second.done()
+    slow.set()
+    assert [await first, await second] == [{}, {}]

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import msgspec
 from aiohttp import web
@@ -48,9 +48,9 @@ async def post_check(request: web.Request) -> web.Response:
         purpose=body.purpose,
     )
     texts = _wanted(entry, body)
-    keys = _Keys(entry, channel, is_hashed=body.addresses is None)
+    keys = _Keys(entry.service.vault.pepper, channel, is_hashed=body.addresses is None)
     lease = suppressions.lease(entry.brand, channel, entry.service.now())
-    states = await _states(keys, texts)
+    states = await _states(entry, keys, texts)
     found = suppressions.obstacles(states, filter(None, keys.every), asked)
     return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys.every]})
 
@@ -65,9 +65,9 @@ def _wanted(entry: Entry, body: CheckBody) -> list[str]:
     return wanted
 
 
-async def _states(keys: "_Keys", texts: list[str]) -> States:
+async def _states(entry: Entry, keys: "_Keys", texts: list[str]) -> States:
     """Read what suppresses these: a few with whoever else asks now, many on a connection."""
-    service, brand_id = keys.entry.service, keys.entry.brand.brand_id
+    service, brand_id = entry.service, entry.brand.brand_id
     if len(texts) <= suppressions.AT_ONCE_MAX:
         return await service.checks.ask(brand_id, keys.channel, keys.of(texts))
     async with service.database.look() as tx:
@@ -83,7 +83,7 @@ def _parts(texts: list[str], size: int) -> Iterator[list[str]]:
 class _Keys:
     """The address keys of what was asked about, in its order; None for what cannot be read."""
 
-    entry: Entry
+    pepper: bytes = field(repr=False)
     channel: Channel
     is_hashed: bool
     every: list[bytes | None] = field(default_factory=list)
@@ -100,21 +100,25 @@ class _Keys:
             sha256 = sha256_of(canonical_of(self.channel, text))
         except InvalidAddress:
             return None
-        return address_key(self.entry.service.vault.pepper, self.channel, sha256)
+        return address_key(self.pepper, self.channel, sha256)
 
     def _of_sha256(self, text: str) -> bytes | None:
         if not _SHA256.fullmatch(text):
             return None
-        return address_key(self.entry.service.vault.pepper, self.channel, bytes.fromhex(text))
+        return address_key(self.pepper, self.channel, bytes.fromhex(text))
+
+
+_UNREADABLE: Final = {"may_send": False, "reason": "unreadable"}
+"""Unknown means do not send (promise 12)."""
+_CLEAR: Final = {"may_send": True}
 
 
 def _verdict(key: bytes | None, found: dict[bytes, State]) -> dict[str, Any]:
     if key is None:
-        # Unknown means do not send (promise 12).
-        return {"may_send": False, "reason": "unreadable"}
+        return _UNREADABLE
     state = found.get(key)
     if state is None:
-        return {"may_send": True}
+        return _CLEAR
     return {
         "may_send": False,
         "reason": state.reason,

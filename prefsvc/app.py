@@ -9,7 +9,7 @@ import asyncpg
 import structlog
 from aiohttp import web
 
-from prefsvc import brands, installation, reckonings
+from prefsvc import brands, installation, logs, reckonings
 from prefsvc.bounded import Deadline
 from prefsvc.brand import Brand
 from prefsvc.brands import Applied, BrandBook
@@ -114,7 +114,7 @@ def build(service: Service) -> web.Application:
     app = web.Application(middlewares=[requests, problems, manners, time_limit])
     app[SERVICE] = service
     app[SNS] = Sns()
-    app[LOG] = log.bind()
+    app[LOG] = logs.logger_of("request")
     app[MANNERS] = Manners(service.settings)
     app[DEADLINE] = Deadline(service.settings.request_timeout_seconds)
     app.add_routes([*ROUTES, *SLASHED, *SMS_ROUTES, *MAIL_ROUTES])

@@ -1,9 +1,8 @@
 """How much is asked in how long: token buckets, few in memory however many ask."""
 
 from collections import OrderedDict
-from dataclasses import dataclass
 from math import ceil
-from typing import Final
+from typing import Final, NamedTuple
 
 WINDOW_SECONDS: Final = 60
 _ROUNDING: Final = 1e-9
@@ -12,8 +11,7 @@ BUCKETS_MAX: Final = 20_000
 """The most that are kept; who has not asked for longest is forgotten, and begins anew."""
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """What is left to somebody who has just asked."""
 
     policy: str

@@ -1,8 +1,12 @@
 import asyncio
 import io
 import json
+import re
+from types import SimpleNamespace
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from prefsvc import logs
 from prefsvc.logs import _Lines
@@ -77,3 +81,36 @@ def test_every_event_has_its_level_its_time_and_the_request_that_it_belongs_to()
 
 def test_what_json_has_no_form_for_is_written_in_words():
     assert json.loads(logs._line(None, "info", {"event": "tried", "what": Ellipsis}))["what"]
+
+
+MOMENT = re.compile(r'"timestamp":"[^"]*Z"')
+
+
+@pytest.fixture
+def configure(monkeypatch, out):
+    """Logs as a service has them, until the test ends."""
+
+    def to(level):
+        monkeypatch.setattr(logs.sys, "stderr", SimpleNamespace(buffer=out))
+        monkeypatch.setattr(logs.logging, "basicConfig", lambda **_: None)
+        logs.configure(level)
+
+    yield to
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("level", ["info", "warning"])
+def test_what_is_logged_all_the_time_is_logged_as_all_else(configure, out, level):
+    configure(level)
+    fields = {"route": "/livez", "status": 200, "ms": 0.1}
+    structlog.get_logger().info("request", **fields)
+    logs.logger_of("request")(**fields)
+    by_structlog, straight = written(out) or ["", ""]
+    assert bool(straight) == (level == "info")
+    assert MOMENT.sub("", straight) == MOMENT.sub("", by_structlog)
+
+
+def test_where_logs_are_not_configured_it_goes_where_all_else_does():
+    with capture_logs() as said:
+        logs.logger_of("request")(status=200)
+    assert said == [{"event": "request", "log_level": "info", "status": 200}]

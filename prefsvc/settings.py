@@ -249,8 +249,8 @@ class Settings(BaseSettings):
     check_addresses_max: Positive = 10_000
     """The most addresses in one check."""
     check_statements_at_once_max: Positive = 2
-    """The most statements that answer checks of few addresses at once; what arrives together shares
-    one."""
+    """The most statements that answer checks of few addresses at once; more than one only while one
+    takes long, and what arrives together shares one."""
     links_bulk_max: Positive = 100_000
     """The most links minted in one bulk call."""
     stream_timeout_seconds: Seconds = 3600

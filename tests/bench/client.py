@@ -97,6 +97,9 @@ class Load:
 
     def in_time(self, started: float) -> None:
         assert self.job.per_second
+        if len(self.idle) == len(self.by_file):  # nothing to receive: be there to the microsecond
+            due_at = started + self.sent / self.job.per_second
+            time.sleep(max(0.0, due_at - time.perf_counter()))
         now = time.perf_counter()
         due = min(len(self.job.requests), int((now - started) * self.job.per_second))
         while self.idle and self.sent < due:

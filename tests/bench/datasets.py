@@ -3,22 +3,27 @@
 Addresses, ledger, suppressions and feed heads agree as if each had been said through a door: real
 address keys, dense positions, a deadline. Only the seals are blank and evidence is left out, which
 nothing that is measured here reads. The indexes of a large one are built once its rows are in.
+Two connections write at a time, as many as the machine has cores at the least.
 """
 
+import asyncio
 import hashlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from prefsvc import api_keys, brands, senders
 from prefsvc.brand import Brand
 from prefsvc.brands import AppliedBrand
-from prefsvc.db.connection import Connection
+from prefsvc.db.connection import PlainConnection, single
 from prefsvc.doors import Service
 
 TABLES = ("address", "preference_event", "suppression")
-ROWS_A_STATEMENT = 500_000
+ROWS_A_STATEMENT = 250_000
+WRITERS = 2
+WAL_MAX = "16GB"
+"""No checkpoint comes between: the second write of a page would be a whole page of WAL."""
 
 BRAND = """
 slug = "{slug}"
@@ -36,7 +41,7 @@ window = "10 days"
 
 # HMAC-SHA-256 as PostgreSQL's own functions give it: $3 and $4 are its two padded keys.
 SAID = r"""
-create temporary table bench_said on commit drop as
+create temporary table bench_said as
 select keyed.*, get_byte(address_key, 15) % 64 as bucket, md5($1 || '/' || n)::uuid as event_id,
     '2026-01-01Z'::timestamptz + n * interval '1.000003 s' as said_at
 from (
@@ -51,7 +56,7 @@ from (
 ) as keyed
 """
 PLACED = """
-create temporary table bench_placed on commit drop as
+create temporary table bench_placed as
 select s.*, coalesce(h.position, 0) + row_number() over (partition by s.bucket order by n)
     as position
 from bench_said as s
@@ -112,12 +117,12 @@ async def written(service: Service, count: int) -> Register:
     """Make a brand with so many opt-outs, and a sender that may read them."""
     register = await empty(service, f"bench-{count}", count)
     started = time.perf_counter()
-    async with service.database.pool.acquire() as conn, indexes_last(conn, count):
-        for first in range(0, count, ROWS_A_STATEMENT):
-            rows = min(ROWS_A_STATEMENT, count - first)
-            await _write(conn, service, register.brand, first, rows)
+    async with indexes_last(service, count):
+        parts = iter(range(0, count, ROWS_A_STATEMENT))
+        writing = _Writing(register, _hmac_pads(service.vault.pepper), parts)
+        await asyncio.gather(*[writing.write(service) for _ in range(WRITERS)])
     await settled(service)
-    print(f"{count:,} opt-outs written in {time.perf_counter() - started:.0f} s")
+    print(f"{count:,} opt-outs written in {time.perf_counter() - started:.0f} s", flush=True)
     return register
 
 
@@ -135,25 +140,50 @@ async def empty(service: Service, slug: str, count: int = 0) -> Register:
 
 async def settled(service: Service) -> None:
     """Bring statistics and visibility up to date, as autovacuum does in a while."""
-    async with service.database.pool.acquire() as conn:
-        await conn.execute("set statement_timeout = 0")
-        await conn.execute("vacuum (analyze) address, preference_event, suppression, feed_head")
+
+    async def vacuumed(table: str) -> None:
+        async with unhurried(service) as conn:
+            await conn.execute(f"vacuum (analyze) {table}")
+
+    await asyncio.gather(*[vacuumed(table) for table in (*TABLES, "feed_head")])
+    async with unhurried(service) as conn:
         await conn.execute("checkpoint")
-        await conn.execute("reset statement_timeout")
 
 
-async def _write(
-    conn: Connection, service: Service, brand: AppliedBrand, first: int, rows: int
-) -> None:
-    inner, outer = _hmac_pads(service.vault.pepper)
-    async with conn.transaction():
-        await conn.execute("set local synchronous_commit = off; set local work_mem = '256MB'")
-        await conn.execute("set local statement_timeout = 0")
-        await conn.execute(SAID, brand.slug, first, inner, outer, rows)
-        await conn.execute(PLACED, brand.brand_id)
-        await conn.execute(ADDRESSES)
-        for statement in (EVENTS, SUPPRESSIONS, HEADS):
-            await conn.execute(statement, brand.brand_id)
+@asynccontextmanager
+async def unhurried(service: Service) -> AsyncIterator[PlainConnection]:
+    """Open a connection on which a statement may take its time."""
+    async with single(service.database.dsn, statement_timeout_seconds=0) as conn:
+        yield conn
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """A register that is being written, by several connections."""
+
+    register: Register
+    pads: tuple[bytes, bytes]
+    parts: Iterator[int]
+    placing: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    async def write(self, service: Service) -> None:
+        """Write part after part until none is left."""
+        async with unhurried(service) as conn:
+            await conn.execute("set synchronous_commit = off; set work_mem = '256MB'")
+            for first in self.parts:
+                await self._part(conn, first, min(ROWS_A_STATEMENT, self.register.count - first))
+
+    async def _part(self, conn: PlainConnection, first: int, rows: int) -> None:
+        brand = self.register.brand
+        await conn.execute(SAID, brand.slug, first, *self.pads, rows)
+        async with self.placing, conn.transaction():
+            await conn.execute(PLACED, brand.brand_id)
+            await conn.execute(HEADS, brand.brand_id)
+        async with conn.transaction():
+            await conn.execute(ADDRESSES)
+            for statement in (EVENTS, SUPPRESSIONS):
+                await conn.execute(statement, brand.brand_id)
+        await conn.execute("drop table bench_said, bench_placed")
 
 
 def _hmac_pads(pepper: bytes) -> tuple[bytes, bytes]:
@@ -162,33 +192,44 @@ def _hmac_pads(pepper: bytes) -> tuple[bytes, bytes]:
 
 
 @asynccontextmanager
-async def indexes_last(conn: Connection, count: int) -> AsyncIterator[None]:
+async def indexes_last(service: Service, count: int) -> AsyncIterator[None]:
     """Take the indexes off for the block where it writes more than a little."""
-    if count < ROWS_A_STATEMENT:
+    if count <= ROWS_A_STATEMENT:
         yield
         return
-    keys = await conn.fetch(
-        "select conrelid::regclass::text as relation, conname as name,"
-        " pg_get_constraintdef(oid) as definition"
-        " from pg_constraint where contype = 'p' and conrelid = any($1::text[]::regclass[])",
-        list(TABLES),
+    async with unhurried(service) as conn:
+        await conn.execute(f"alter system set max_wal_size = '{WAL_MAX}'")
+        await conn.execute("select pg_reload_conf()")
+        made = {table: await _without_indexes(conn, table) for table in TABLES}
+    yield
+    await asyncio.gather(*[_indexed(service, statements) for statements in made.values()])
+    async with unhurried(service) as conn:
+        await conn.execute("alter system reset max_wal_size")
+        await conn.execute("select pg_reload_conf()")
+
+
+async def _without_indexes(conn: PlainConnection, table: str) -> list[str]:
+    """Drop a table's key and indexes; return the statements that make them again."""
+    key = await conn.fetchrow(
+        "select conname, pg_get_constraintdef(oid) as definition from pg_constraint"
+        " where contype = 'p' and conrelid = $1::text::regclass",
+        table,
     )
     indexes = await conn.fetch(
-        "select i.indexrelid::regclass::text as name, pg_get_indexdef(i.indexrelid) as definition"
-        " from pg_index as i"
-        " where not i.indisprimary and i.indrelid = any($1::text[]::regclass[])",
-        list(TABLES),
+        "select indexrelid::regclass::text as name, pg_get_indexdef(indexrelid) as definition"
+        " from pg_index where not indisprimary and indrelid = $1::text::regclass",
+        table,
     )
-    for key in keys:
-        await conn.execute(f"alter table {key['relation']} drop constraint {key['name']}")
+    assert key
+    await conn.execute(f"alter table {table} drop constraint {key['conname']}")
     for index in indexes:
         await conn.execute(f"drop index {index['name']}")
-    yield
-    await conn.execute("set maintenance_work_mem = '512MB'; set statement_timeout = 0")
-    for key in keys:
-        await conn.execute(
-            f"alter table {key['relation']} add constraint {key['name']} {key['definition']}"
-        )
-    for index in indexes:
-        await conn.execute(index["definition"])
-    await conn.execute("reset maintenance_work_mem; reset statement_timeout")
+    again = f"alter table {table} add constraint {key['conname']} {key['definition']}"
+    return [again, *(str(index["definition"]) for index in indexes)]
+
+
+async def _indexed(service: Service, statements: list[str]) -> None:
+    async with unhurried(service) as conn:
+        await conn.execute("set maintenance_work_mem = '512MB'")
+        for statement in statements:
+            await conn.execute(statement)

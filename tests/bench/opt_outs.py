@@ -71,14 +71,15 @@ async def rates(
     say, target = setting.report.against, 0.5 if connections == CONNECTIONS[0] else None
     say(name, "/s", list(zip(ours, inserts, strict=True)), "/s pgbench", at_least=target)
     say(name, "/s", list(zip(ours, nothing, strict=True)), "/s bare handler")
-    await latency(setting, one, clicks, f"{name}, half load", statistics.median(ours) / 2)
+    half = statistics.median(ours) / 2
+    await latency(setting, one, clicks(setting.count), f"{name}, half load", half)
 
 
 async def latency(
-    setting: Setting, one: Served, clicks: Clicks, name: str, per_second: float
+    setting: Setting, one: Served, clicks: list[bytes], name: str, per_second: float
 ) -> None:
-    """Say how long clicks take at this many a second."""
-    job = Job("127.0.0.1", one.port, 64, clicks(setting.count), per_second)
+    """Say how long these clicks take at this many a second."""
+    job = Job("127.0.0.1", one.port, 64, clicks, per_second)
     outcome = await load(job)
     for part, target in ((0.5, None), (0.99, 20.0), (0.999, None)):
         setting.report.alone(

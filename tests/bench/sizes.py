@@ -27,8 +27,11 @@ async def bench(setting: Setting) -> None:
             ("ledger entry", ("preference_event",), 600),
             ("evidence", ("evidence",), None),
         ):
-            bytes_ = [await size(service, table) for table in tables]
-            setting.report.alone(f"{name}, on disk", "bytes", [sum(bytes_) / count], at_most=target)
+            parts = [await size(service, table) for table in tables]
+            total = sum(map(sum, parts)) / count
+            setting.report.alone(f"{name}, on disk", "bytes", [total], at_most=target)
+            for table, (rows, keys) in zip(tables, parts, strict=True):
+                print(f"    {table}: {rows / count:.0f} in rows, {keys / count:.0f} in indexes")
 
 
 def batches(service: Service, brand: AppliedBrand, count: int) -> Iterator[list[Act]]:
@@ -42,6 +45,10 @@ def _act(service: Service, brand: AppliedBrand, number: int) -> Act:
     return Act(brand, who, Scope("channel"), "one_click", EVIDENCE)
 
 
-async def size(service: Service, table: str) -> int:
-    """Return what a table takes, with its indexes."""
-    return int(await service.database.pool.fetchval("select pg_total_relation_size($1)", table))
+async def size(service: Service, table: str) -> tuple[int, int]:
+    """Return what a table takes: its rows, and its indexes."""
+    row = await service.database.pool.fetchrow(
+        "select pg_table_size($1) as rows, pg_indexes_size($1) as keys", table
+    )
+    assert row
+    return int(row["rows"]), int(row["keys"])

@@ -32,7 +32,12 @@ async def read(port: int, request: bytes) -> Read:
         sys.executable, "-m", "tests.bench.stream",
         stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
     )  # fmt: skip
-    out, _ = await process.communicate(msgspec.msgpack.encode(Wanted(port, request)))
+    try:
+        out, _ = await process.communicate(msgspec.msgpack.encode(Wanted(port, request)))
+    finally:
+        if process.returncode is None:  # whoever waited has given up
+            process.kill()
+            await process.wait()
     done = msgspec.msgpack.decode(out, type=Read)
     if not done.is_whole:
         raise RuntimeError("the list broke off")

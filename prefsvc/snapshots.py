@@ -10,7 +10,7 @@ import hashlib
 import io
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -21,6 +21,9 @@ from prefsvc.db import queries
 from prefsvc.db.bulk import CSV_COLUMNS, Output, SnapshotFormat, copy_suppressions
 from prefsvc.db.connection import Tx
 from prefsvc.vault import Vault
+
+PART_BYTES: Final = 1 << 16
+"""So much is digested and passed on at once: less, and most of the work would be to pass it on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +43,29 @@ class Wanted:
 
 @dataclass(slots=True)
 class Written:
-    """What has been written: passed on, counted and digested."""
+    """What has been written: counted, digested, and passed on in parts."""
 
     output: Output
     count: int = 0
     digest: Any = field(default_factory=hashlib.sha256)
+    _chunks: list[bytes] = field(default_factory=list)
+    _size: int = 0
 
     async def write(self, chunk: bytes) -> None:
-        """Pass a chunk of whole or broken lines on."""
-        self.digest.update(chunk)
-        self.count += chunk.count(b"\n")
-        await self.output(chunk)
+        """Take a chunk of whole or broken lines; pass on what has come together."""
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size >= PART_BYTES:
+            await self.pass_on()
+
+    async def pass_on(self) -> None:
+        """Pass on what is left."""
+        part = b"".join(self._chunks)
+        self._chunks, self._size = [], 0
+        self.digest.update(part)
+        self.count += part.count(b"\n")
+        if part:
+            await self.output(part)
 
 
 async def write(
@@ -77,6 +92,7 @@ async def write(
     )
     async for line in _erased(tx, vault, wanted):
         await written.write(line)
+    await written.pass_on()
     await output(_last_line(wanted, written, cursor))
 
 

@@ -3,13 +3,18 @@
 The server writes the lines, so a snapshot of millions passes through without a Python object a row.
 """
 
+import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Literal
+from typing import Final, Literal
 
 from prefsvc.db.connection import Connection
 
 SnapshotFormat = Literal["ndjson", "csv"]
 Output = Callable[[bytes], Coroutine[None, None, None]]
+
+LARGE_PIECE_BYTES: Final = 1 << 16
+FILLING_SECONDS: Final = 0.001
+"""In this time the server about fills the socket, and never has to wait long for room."""
 
 CSV_COLUMNS = ("channel", "address", "sha256", "scope", "topic", "reason", "since", "deadline_at")
 
@@ -75,9 +80,23 @@ async def copy_suppressions(
         query.replace("@address@", address),
         brand_id,
         channel,
-        output=output,
+        output=_in_large_pieces(output),
         format="csv",
         delimiter=delimiter,
         quote=quote,
         timeout=timeout_seconds,
     )
+
+
+def _in_large_pieces(output: Output) -> Output:
+    """Let the server write more than the 8 KiB that it sends at a time before it is read again.
+
+    Each piece costs a round of the event loop, whatever is in it.
+    """
+
+    async def passed_on(piece: bytes) -> None:
+        await output(piece)
+        if len(piece) < LARGE_PIECE_BYTES:
+            await asyncio.sleep(FILLING_SECONDS)
+
+    return passed_on

@@ -50,6 +50,7 @@ class Lanes:
         self._places = {name: asyncio.Semaphore(size) for name, size in sizes.items()}
         self._waiting: dict[Lane, int] = dict.fromkeys(sizes, 0)
         self._waiting_max = dict(waiting_max)
+        self._used_at: dict[Lane, float] = {}
         self._timeout_seconds = timeout_seconds
 
     @asynccontextmanager
@@ -65,6 +66,12 @@ class Lanes:
             yield
         finally:
             places.release()
+            self._used_at[name] = asyncio.get_running_loop().time()
+
+    def is_used(self, name: Lane, *, within_seconds: float) -> bool:
+        """Say whether somebody's work in a lane ended so short a time ago."""
+        now = asyncio.get_running_loop().time()
+        return now - self._used_at.get(name, -within_seconds) < within_seconds
 
     async def _enter(self, name: Lane, places: asyncio.Semaphore) -> None:
         if not places.locked():

@@ -1,10 +1,13 @@
 """GET …/suppressions: the snapshot, streamed."""
 
+import asyncio
+from typing import Final
+
 from aiohttp import web
 
 from prefsvc import snapshots, suppressions
-from prefsvc.db.bulk import SnapshotFormat
-from prefsvc.db.lanes import lane
+from prefsvc.db.bulk import Output, SnapshotFormat
+from prefsvc.db.lanes import PRIVILEGED, lane
 from prefsvc.doors import Service
 from prefsvc.snapshots import Wanted
 from prefsvc.web.auth import Entry, admitted
@@ -19,6 +22,10 @@ CONTENT_TYPES: dict[SnapshotFormat, str] = {
     "csv": "text/csv; charset=utf-8; header=present",
 }
 _FORMATS: tuple[SnapshotFormat, ...] = ("ndjson", "csv")
+
+INTAKE_SECONDS: Final = 0.1
+"""So long after an opt-out was recorded, another is expected."""
+REST_SECONDS: Final = 0.01
 
 
 async def get_suppressions(request: web.Request) -> web.StreamResponse:
@@ -51,12 +58,25 @@ async def _stream(request: web.Request, entry: Entry, wanted: Wanted) -> web.Str
         await response.prepare(request)
         timeout_seconds = service.settings.snapshot_timeout_seconds
         with breaking_off(request):
+            output = _giving_way(service, response.write)
             await snapshots.write(
-                tx, service.vault, wanted, cursor, response.write, timeout_seconds=timeout_seconds
+                tx, service.vault, wanted, cursor, output, timeout_seconds=timeout_seconds
             )
     await response.write_eof()
     await note(request, entry, cursor)
     return response
+
+
+def _giving_way(service: Service, output: Output) -> Output:
+    """Rest after each part while opt-outs come: the database, unread, rests as well."""
+    lanes = service.database.lanes
+
+    async def written(part: bytes) -> None:
+        await output(part)
+        if lanes.is_used(PRIVILEGED, within_seconds=INTAKE_SECONDS):
+            await asyncio.sleep(REST_SECONDS)
+
+    return written
 
 
 def _wanted(request: web.Request, entry: Entry) -> Wanted:

@@ -110,3 +110,14 @@ async def test_a_second_connection_while_one_is_held_is_a_mistake(database):
         warnings.simplefilter("ignore")
         async with database.read() as one, database.read() as other:
             assert one.conn is not other.conn
+
+
+async def test_it_is_known_whether_a_lane_was_used_a_moment_ago(database):
+    lanes = database.lanes
+    assert not lanes.is_used("intake", within_seconds=60)
+    with lane("intake"):
+        async with database.transaction() as tx:
+            await tx.conn.fetchval("select 1")
+    assert lanes.is_used("intake", within_seconds=60)
+    assert not lanes.is_used("intake", within_seconds=0)
+    assert not lanes.is_used("rest", within_seconds=60)

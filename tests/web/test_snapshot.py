@@ -1,11 +1,14 @@
 import gzip
 import json
+import time
 from datetime import UTC, datetime
 
 import aiohttp
 import pytest
 
+from prefsvc import snapshots
 from prefsvc.cursor import Cursor
+from prefsvc.web import snapshot_api
 from tests.support.cast import ANN, ANNS_PHONE, BOB
 from tests.support.lists import (
     ACME,
@@ -165,6 +168,34 @@ async def test_a_list_that_lost_or_gained_a_line_is_recognised(client, keys, for
     ):
         with pytest.raises(TruncatedError):
             read(b"".join(changed))
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("part_bytes", [1, 1000])
+async def test_a_list_in_many_parts_is_whole(client, keys, monkeypatch, form, part_bytes):
+    monkeypatch.setattr(snapshots, "PART_BYTES", part_bytes)
+    for n in range(20):
+        await say_stop(client, keys, f"p{n}@example.org")
+    assert len((await snapshot(client, keys.mailer, **form)).rows) == 20
+
+
+async def test_a_list_rests_while_opt_outs_come(client, keys, monkeypatch):
+    monkeypatch.setattr(snapshot_api, "INTAKE_SECONDS", 600)
+    monkeypatch.setattr(snapshot_api, "REST_SECONDS", 0.2)
+    await say_stop(client, keys, ANN)
+    began = time.monotonic()
+    assert len((await snapshot(client, keys.mailer)).rows) == 1
+    assert time.monotonic() - began > 0.2
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_what_is_rarely_said_is_listed_as_it_was_said(client, keys, form):
+    said = [("brand", {}), ("topic", {"topic": "news"}), ("third_party_sharing", {})]
+    for scope, more in said:
+        await say_stop(client, keys, f"{scope.replace('_', '-')}@example.org", scope=scope, **more)
+    listed = (await snapshot(client, keys.mailer, **form)).rows
+    found = {(row["scope"], row["topic"] or "", row["reason"]) for row in listed}
+    assert found == {(scope, more.get("topic", ""), "opt_out") for scope, more in said}
 
 
 async def test_only_what_stands_is_listed(client, keys):

@@ -449,19 +449,19 @@ CREATE TABLE prefsvc.short_link (
 );
 
 CREATE TABLE prefsvc.suppression (
-    bucket smallint NOT NULL,
+    said_at timestamp with time zone NOT NULL,
+    deadline_at timestamp with time zone,
+    "position" bigint NOT NULL,
     brand_id integer NOT NULL,
+    bucket smallint NOT NULL,
+    active boolean NOT NULL,
+    unproven boolean DEFAULT false NOT NULL,
+    event_id uuid NOT NULL,
     address_key bytea NOT NULL,
+    channel text NOT NULL,
     scope text NOT NULL,
     topic text NOT NULL,
     reason text NOT NULL,
-    channel text NOT NULL,
-    active boolean NOT NULL,
-    said_at timestamp with time zone NOT NULL,
-    deadline_at timestamp with time zone,
-    event_id uuid NOT NULL,
-    "position" bigint NOT NULL,
-    unproven boolean DEFAULT false NOT NULL,
     CONSTRAINT suppression_has_a_deadline CHECK (((NOT active) OR (deadline_at IS NOT NULL)))
 );
 

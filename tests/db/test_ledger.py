@@ -194,7 +194,10 @@ async def test_an_altered_checkpoint_is_found(five, change):
 
 
 _STATE_COPY = """
-insert into suppression
+insert into suppression (
+    bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at, deadline_at,
+    event_id, position
+)
 select bucket, {brand}, address_key, {scope}, reason, channel, active, said_at, deadline_at,
     event_id, position
 from suppression

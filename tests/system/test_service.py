@@ -201,7 +201,10 @@ def many_opt_outs(brand, count):
             from {rows}
             """,
             """
-            insert into suppression
+            insert into suppression (
+                bucket, brand_id, address_key, scope, topic, reason, channel, active, said_at,
+                deadline_at, event_id, position
+            )
             select number % 64, brand_id, substr(sha256(number::text::bytea), 1, 16), 'brand', '',
                 'opt_out', 'email', true, now(), now() + interval '10 days', gen_random_uuid(),
                 number

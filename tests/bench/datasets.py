@@ -1,9 +1,9 @@
 """Registers of 100 thousand to 10 million opt-outs, written by SQL in seconds to minutes.
 
-Addresses, ledger, suppressions and feed heads agree as if each had been said through a door: real
-address keys, dense positions, a deadline. Only the seals are blank and evidence is left out, which
-nothing that is measured here reads. The indexes of a large one are built once its rows are in.
-Two connections write at a time, as many as the machine has cores at the least.
+Addresses, ledger, suppressions, feed heads and tallies agree as if each had been said through a
+door: real address keys, dense positions, a deadline. Only the seals are blank and evidence is left
+out, which nothing that is measured here reads. The indexes of a large one are built once its rows
+are in. Two connections write at a time, as many as the machine has cores at the least.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from prefsvc import api_keys, brands, senders
+from prefsvc.address import CHANNELS
 from prefsvc.brand import Brand
 from prefsvc.brands import AppliedBrand
 from prefsvc.db.connection import PlainConnection, single
@@ -95,6 +96,27 @@ select bucket, $1, max(position) from bench_placed group by bucket
 on conflict (bucket, brand_id) do update set position = excluded.position
 """
 
+# Else every service that starts would tally them first, beside what is measured.
+TALLIES = """
+insert into feed_tally (
+    bucket, brand_id, channel, block, added_count, half_at, four_fifths_at, target_at, deadline_at
+)
+select bucket, brand_id, channel, (position - 1) / 256 as block, count(*),
+    min(received_at + (deadline_at - received_at) * 0.5),
+    min(received_at + (deadline_at - received_at) * 0.8),
+    min((deadline ->> 'target_at')::timestamptz), min(deadline_at)
+from preference_event
+where brand_id = $1
+group by bucket, brand_id, channel, block
+having count(*) = 256
+"""
+OTHER_CHANNELS = """
+insert into feed_tally (bucket, brand_id, channel, block, added_count)
+select bucket, brand_id, other, block, 0
+from feed_tally cross join unnest($2::text[]) as other
+where brand_id = $1 and channel = 'email'
+"""
+
 
 @dataclass(frozen=True)
 class Register:
@@ -121,6 +143,10 @@ async def written(service: Service, count: int) -> Register:
         parts = iter(range(0, count, ROWS_A_STATEMENT))
         writing = _Writing(register, _hmac_pads(service.vault.pepper), parts)
         await asyncio.gather(*[writing.write(service) for _ in range(WRITERS)])
+    async with unhurried(service) as conn:
+        await conn.execute(TALLIES, register.brand.brand_id)
+        others = [channel for channel in CHANNELS if channel != "email"]
+        await conn.execute(OTHER_CHANNELS, register.brand.brand_id, others)
     await settled(service)
     print(f"{count:,} opt-outs written in {time.perf_counter() - started:.0f} s", flush=True)
     return register
@@ -145,7 +171,7 @@ async def settled(service: Service) -> None:
         async with unhurried(service) as conn:
             await conn.execute(f"vacuum (analyze) {table}")
 
-    await asyncio.gather(*[vacuumed(table) for table in (*TABLES, "feed_head")])
+    await asyncio.gather(*[vacuumed(table) for table in (*TABLES, "feed_head", "feed_tally")])
     async with unhurried(service) as conn:
         await conn.execute("checkpoint")
 

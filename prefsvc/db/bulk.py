@@ -63,8 +63,8 @@ async def copy_suppressions(
     is_hashed: bool,
     output: Output,
     timeout_seconds: float,
-) -> None:
-    """Write the active suppressions of a brand and channel whose address is known.
+) -> int:
+    """Write the active suppressions of a brand and channel whose address is known; count them.
 
     `is_hashed` leaves the addresses out. One line each: JSON, or CSV in the order of CSV_COLUMNS.
     """
@@ -76,7 +76,7 @@ async def copy_suppressions(
     else:
         address = "null::text" if is_hashed else "a.canonical"
         query, delimiter, quote = _CSV_LINE, ",", '"'
-    await conn.copy_from_query(
+    status = await conn.copy_from_query(
         query.replace("@address@", address),
         brand_id,
         channel,
@@ -86,6 +86,7 @@ async def copy_suppressions(
         quote=quote,
         timeout=timeout_seconds,
     )
+    return int(status.removeprefix("COPY "))
 
 
 def _in_large_pieces(output: Output) -> Output:

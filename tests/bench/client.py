@@ -30,6 +30,8 @@ class Job(msgspec.Struct):
     connections: int
     requests: list[bytes]
     per_second: float | None = None
+    pause_seconds: float = 0
+    """Without a rate, and on one connection: so long after an answer the next is asked for."""
 
 
 class Outcome(msgspec.Struct):
@@ -126,7 +128,9 @@ class Load:
         self.statuses[int(one.part[9:12])] += 1
         one.part = b""
         if self.job.per_second is None and self.sent < len(self.job.requests):
-            self.send(one, now)
+            if self.job.pause_seconds:
+                time.sleep(self.job.pause_seconds)
+            self.send(one, time.perf_counter())
         else:
             self.idle.append(one)
 

@@ -40,6 +40,8 @@ async def _stream(request: web.Request, entry: Entry, wanted: Wanted) -> web.Str
     service = entry.service
     async with turn(service, service.snapshots), service.database.read(snapshot=True) as tx:
         await tx.conn.execute(f"set local statement_timeout = {_milliseconds(service)}")
+        if _opt_outs_come(service):  # they need the cores that parallel workers would take
+            await tx.conn.execute("set local max_parallel_workers_per_gather = 0")
         cursor = await suppressions.head(tx, entry.brand)
         lease = suppressions.lease(entry.brand, wanted.channel, tx.now)
         headers = {
@@ -69,14 +71,17 @@ async def _stream(request: web.Request, entry: Entry, wanted: Wanted) -> web.Str
 
 def _giving_way(service: Service, output: Output) -> Output:
     """Rest after each part while opt-outs come: the database, unread, rests as well."""
-    lanes = service.database.lanes
 
     async def written(part: bytes) -> None:
         await output(part)
-        if lanes.is_used(PRIVILEGED, within_seconds=INTAKE_SECONDS):
+        if _opt_outs_come(service):
             await asyncio.sleep(REST_SECONDS)
 
     return written
+
+
+def _opt_outs_come(service: Service) -> bool:
+    return service.database.lanes.is_used(PRIVILEGED, within_seconds=INTAKE_SECONDS)
 
 
 def _wanted(request: web.Request, entry: Entry) -> Wanted:

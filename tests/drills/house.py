@@ -73,8 +73,10 @@ class House:
             await asyncio.to_thread(self._life.close)
 
     async def command_line(self, *words: str) -> tuple[int, str]:
-        """Run a command; return how it ended, and what it said."""
-        done = await asyncio.to_thread(run, self.folder, *words, **self.settings)
+        """Run a command of the release that serves; return how it ended, and what it said."""
+        done = await asyncio.to_thread(
+            run, self.folder, *words, command=self.command, **self.settings
+        )
         return done.returncode, (done.stdout + done.stderr).strip()
 
     @asynccontextmanager

@@ -129,10 +129,10 @@ def serving(folder: Path, *, command=PREFSVC, options=(), **settings) -> Iterato
             raise
 
 
-def run(folder: Path, *words: str, **settings) -> subprocess.CompletedProcess:
+def run(folder: Path, *words: str, command=PREFSVC, **settings) -> subprocess.CompletedProcess:
     """Run a command on the folder's data directory."""
     return subprocess.run(
-        [*PREFSVC, *words],
+        [*command, *words],
         check=False,
         capture_output=True,
         text=True,

@@ -1,6 +1,8 @@
 """The round that asks a database that did not answer, and gives back what was spooled meanwhile."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import structlog
 
@@ -49,8 +51,15 @@ async def _give_back(service: Service) -> None:
     except PASSING as error:
         log.warning("spool_not_given_back", kind=type(error).__name__)
         spool.doubt()
+        await _let_it_be(service)
         return
     if spool.is_away and not state.standing.waiting:
         log.info("database_back")
         spool.note(is_away=False)
         spool.doubt()  # of what was kept in this moment
+
+
+async def _let_it_be(service: Service) -> None:
+    """Wait, whatever comes meanwhile: a full disk fails at once, and would be tried without end."""
+    with suppress(TimeoutError):
+        await asyncio.wait_for(service.stopping.wait(), service.settings.spool_probe_seconds)

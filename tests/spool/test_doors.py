@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack
 from datetime import timedelta
 
 import pytest
+from asyncpg import DiskFullError
 
 from prefsvc import short_links
 from prefsvc.address import Address
@@ -15,6 +16,7 @@ from prefsvc.mailbox.taking import Arrived, Mail, take
 from prefsvc.recipients import Recipient
 from prefsvc.spool import replaying
 from prefsvc.spool.store import Store
+from prefsvc.work.loops import repeat
 from tests.sms.twilio_client import signed, sms
 from tests.support.cast import ACMES_NUMBER, ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN
 from tests.support.register import act
@@ -392,6 +394,8 @@ async def test_what_is_passing_sets_nothing_aside(  # noqa: PLR0917 - fixtures
 ):
     """Whatever keeps the register from taking an item by no fault of the item's, it waits on."""
     await client.post(sealed(), data=ONE_CLICK)
+    changed = away.settings.model_copy(update={"spool_probe_seconds": 0})
+    monkeypatch.setattr(away, "settings", changed)
     commit = away.commit
 
     async def busy(_):
@@ -404,3 +408,26 @@ async def test_what_is_passing_sets_nothing_aside(  # noqa: PLR0917 - fixtures
     monkeypatch.setattr(type(away), "commit", lambda _, acts: commit(acts))
     await tend()
     assert len(await ledger()) == 1
+
+
+async def test_a_database_that_answers_and_takes_nothing_is_tried_no_more_often_for_what_comes(
+    client, away, tend, sealed, monkeypatch
+):
+    changed = away.settings.model_copy(update={"spool_probe_seconds": 600})
+    monkeypatch.setattr(away, "settings", changed)
+    tried, tries = asyncio.Event(), []
+
+    async def full(_, acts):
+        tries.append(acts)
+        tried.set()
+        raise DiskFullError
+
+    monkeypatch.setattr(Service, "commit", full)
+    loop = asyncio.create_task(repeat("spool", away.stopping, 600, tend, waker=away.spool.doubted))
+    for number in range(9):
+        assert (await client.post(sealed(f"{number}@example.org"), data=ONE_CLICK)).status == 200
+        await tried.wait()
+    away.stop()
+    await loop
+    assert len(tries) == 1
+    assert await waiting(away) == 9

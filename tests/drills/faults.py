@@ -5,6 +5,7 @@ who came after it began; so it also shows that none of them waits for ever.
 """
 
 import asyncio
+import itertools
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -22,8 +23,8 @@ from tests.drills.release import MIGRATING, Shelf
 from tests.drills.traffic import LIMIT_SECONDS, Traffic
 from tests.support.wire import Wire
 
-REFUSALS = 20
-"""As many failures show that a full disk is felt."""
+FELT = 20
+"""As many that are not recorded show that a full disk is felt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,16 +127,32 @@ def refuse(wire: Wire) -> Fault:
 
 
 def fill(disk: Disk) -> Fault:
-    """Fill a disk until that is felt; then make room."""
+    """Fill a disk until that is felt; then make room.
+
+    At first the database only refuses what is written. Every other time the disk stays full until
+    its log wants another file, too: then PostgreSQL ends itself, and cannot come back.
+    """
+    is_worn_out = itertools.cycle((True, False))
 
     async def strike(scene: Scene) -> None:
         disk.fill()
         try:
-            await scene.traffic.refused(REFUSALS)
+            await scene.traffic.unrecorded(FELT)
+            if next(is_worn_out):
+                await _wear_out_log(scene.house)
+            await scene.traffic.answered_everywhere()
         finally:
             disk.clear()
 
     return strike
+
+
+async def _wear_out_log(house: House) -> None:
+    """Use up the files that PostgreSQL's log has in store, until it ends all connections."""
+    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        async with house.database() as conn:
+            while True:
+                await conn.execute(_NEXT_FILE_OF_LOG)
 
 
 def go_away(wire: Wire, seconds: float) -> Fault:
@@ -188,6 +205,7 @@ _OURS = (
     "select pid from pg_stat_activity"
     " where application_name = 'prefsvc' and backend_type = 'client backend'"
 )
+_NEXT_FILE_OF_LOG = "select pg_logical_emit_message(true, '', ''), pg_switch_wal()"
 
 
 def _name(pid: str) -> str:

@@ -19,6 +19,8 @@ LIMIT_SECONDS = 180
 """For what comes about by itself, on a machine that has other things to do."""
 SAID_AGAIN = 0.03
 """How many of those that were acknowledged come a second time, as networks repeat them."""
+KEPT = "202"
+"""Says that it counts and is recorded later; only the API's answers tell."""
 TRY_AGAIN_BY_SMTP = range(400, 500)
 
 
@@ -93,15 +95,19 @@ class Traffic:
         since = time.monotonic()
         await self.until(lambda: all(_.answered > since for _ in self._open))
 
-    async def refused(self, count: int) -> None:
-        """Wait until so many more were not acknowledged."""
-        wanted = self.refusals + count
-        await self.until(lambda: self.refusals >= wanted)
+    async def unrecorded(self, count: int) -> None:
+        """Wait until so many more were refused, or only kept for later."""
+        wanted = self._unrecorded + count
+        await self.until(lambda: self._unrecorded >= wanted)
 
     @property
     def refusals(self) -> int:
         """How many answers, or failures to answer, acknowledged nothing."""
         return sum(n for (_, word), n in self.answers.items() if not _is_taken(word))
+
+    @property
+    def _unrecorded(self) -> int:
+        return self.refusals + sum(n for (_, word), n in self.answers.items() if word == KEPT)
 
     @property
     def wrong_answers(self) -> list[str]:

@@ -10,6 +10,7 @@ import json
 import random
 import secrets
 import time
+import traceback
 from pathlib import Path
 
 from tests.drills.drill import drill
@@ -30,6 +31,8 @@ async def hold(planned: Planned, times: int, seed: int) -> Line:
             result = await drill(house, [fault] * times, random=draw, pace=planned.pace)
     except NotPermittedError as reason:
         return Line(planned.name, skipped=str(reason))
+    except Exception:  # noqa: BLE001 - the others are to be held all the same
+        return Line(planned.name, broken_off=traceback.format_exc())
     seconds = time.monotonic() - began
     return Line(planned.name, seconds, result, demands_meanwhile=planned.demands_meanwhile)
 

@@ -22,18 +22,22 @@ class Line:
     seconds: float = 0
     result: Result | None = None
     skipped: str = ""
+    broken_off: str = ""
+    """What ended it before there was a tally; then it claims nothing."""
     demands_meanwhile: bool = False
 
     @property
     def is_well(self) -> bool:
         """Whether nothing went wrong."""
-        return self.result is None or (self.result.is_well and not self._owes_meanwhile)
+        if self.result is None:
+            return not self.broken_off
+        return self.result.is_well and not self._owes_meanwhile
 
     @property
     def complaints(self) -> str:
         """Say what went wrong."""
         missing = "nothing was acknowledged meanwhile\n" if self._owes_meanwhile else ""
-        return missing + str(self.result or "")
+        return missing + str(self.result or self.broken_off)
 
     @property
     def _owes_meanwhile(self) -> bool:
@@ -50,7 +54,8 @@ class Line:
     def document(self) -> dict[str, object]:
         """Return it for programs."""
         if self.result is None:
-            return {"drill": self.name, "skipped": self.skipped}
+            why = {"broken_off": self.broken_off} if self.broken_off else {"skipped": self.skipped}
+            return {"drill": self.name} | why
         result = self.result
         return {
             "drill": self.name,
@@ -79,7 +84,8 @@ def heading() -> str:
 def row(line: Line) -> str:
     """Return a drill's line of the table."""
     if line.result is None:
-        return f"{line.name:<{COLUMNS[0][1]}}  skipped: {line.skipped}"
+        why = "broken off" if line.broken_off else f"skipped: {line.skipped}"
+        return f"{line.name:<{COLUMNS[0][1]}}  {why}"
     result = line.result
     cells = (
         result.faults, result.came, result.acknowledged, result.meanwhile,

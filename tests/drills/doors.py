@@ -7,12 +7,13 @@ SMTP; an answer of the class 2xx acknowledges in both.
 import json
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import urlencode
 
 import aiosmtplib
 
 from prefsvc.links import ONE_CLICK
+from prefsvc.suppression import SAME_WORD
 from tests.drills.caller import Caller
 from tests.drills.people import (
     WRITTEN_TO,
@@ -37,6 +38,7 @@ class Client:
 
     tries: int
     waits: bool = False
+    gives_up_after: timedelta = timedelta.max
 
 
 GMAIL = Client(1)
@@ -48,6 +50,8 @@ TWILIO = Client(2)
 TELNYX = Client(3)
 A_QUEUE = Client(50, waits=True)
 """Mail servers, mail providers and programs keep what was not taken and come back."""
+KEYLESS = Client(50, waits=True, gives_up_after=SAME_WORD / 2)
+"""Says nothing by which a retry is known: it must come before it would be another word."""
 
 
 @dataclass(slots=True)
@@ -68,6 +72,12 @@ class OptOut:
     def name(self) -> str:
         """The same in every try, and nobody else's."""
         return f"{self.door.name}-{self.number}"
+
+    @property
+    def is_given_up(self) -> bool:
+        """Whether its client does not come back any more, for it is too late."""
+        allowed = self.door.client.gives_up_after
+        return self.begun_at is not None and datetime.now(UTC) - self.begun_at > allowed
 
 
 Knock = Callable[[Caller, OptOut], Awaitable[int]]
@@ -109,7 +119,7 @@ def all_doors() -> list[Door]:
         door("smtp-words", "mail_reply_unproven", smtp_words, A_QUEUE, weight=2),
         door("smtp-token", "mailbox", smtp_token, A_QUEUE, weight=2, tokens="short"),
         door("postmark", "provider_event", postmark, A_QUEUE),
-        door("api", "api", api, A_QUEUE),
+        door("api", "api", api, KEYLESS),
         door("api-with-key", "api", api_with_key, A_QUEUE),
         door("raw-mail", "mail_reply_unproven", raw_mail, A_QUEUE, weight=2),
     ]

@@ -140,7 +140,8 @@ def hold_ledger(found: Tally, opt_outs: Sequence[OptOut], ledger: Sequence[Row])
         if not theirs and one.acknowledged_at:
             found.note("lost", one.name)
         elif len(theirs) > 1:
-            found.note("doubled", one.name)
+            moments = sorted(row.received_at for row in theirs)
+            found.note("doubled", f"{one.name} within {moments[-1] - moments[0]}")
         for row in theirs:
             _hold_row(found, one, row)
     for person in rows:

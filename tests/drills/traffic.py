@@ -154,6 +154,8 @@ class Traffic:
 
     async def _visit(self, one: OptOut) -> None:
         client = one.door.client
+        if one.is_given_up:
+            return
         while not await self._try(one):
             if one.tries >= client.tries:
                 return

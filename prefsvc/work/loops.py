@@ -42,7 +42,7 @@ async def repeat(
 
     A waker ends the wait early; it must also be set when the service stops.
     """
-    while not stopping.is_set():
+    while not (stopping.is_set() or _is_broken_off()):
         if waker is not None:
             waker.clear()  # before the work, so that what comes during it is not slept over
         try:
@@ -51,10 +51,23 @@ async def repeat(
         except Exception as error:  # noqa: BLE001 - a loop that died would fail in silence
             metrics.LOOP_FAULTS.labels(name).inc()
             log.warning("loop_fault", loop=name, kind=type(error).__name__)
+        if _is_broken_off():
+            return
         try:
             await asyncio.wait_for((waker or stopping).wait(), every_seconds)
         except TimeoutError:
             continue
+
+
+def _is_broken_off() -> bool:
+    """Say whether we were told to break off, though we may not have heard it.
+
+    Before Python 3.12 `wait_for` forgets a cancellation that comes in the moment in which what it
+    waits for ends, as when a bell rings. One loop that went on then would keep those of all from
+    ending, and so the lease from ever being held again.
+    """
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 def checkpointing(service: Service) -> Round:

@@ -18,7 +18,13 @@ from prefsvc.address import Channel
 from prefsvc.brands import AppliedBrand
 from prefsvc.cursor import BUCKET_COUNT, Cursor
 from prefsvc.db import queries
-from prefsvc.db.bulk import CSV_COLUMNS, Output, SnapshotFormat, copy_suppressions
+from prefsvc.db.bulk import (
+    CSV_COLUMNS,
+    Output,
+    SnapshotFormat,
+    copy_suppressions,
+    count_suppressions,
+)
 from prefsvc.db.connection import Tx
 from prefsvc.vault import Vault
 
@@ -91,8 +97,11 @@ async def write(
         timeout_seconds=timeout_seconds,
     )
     # To look for the others takes half as long as the list itself; to count, next to nothing.
-    if listed != await queries.active_count(
-        tx.conn, brand_id=wanted.brand.brand_id, channel=wanted.channel
+    if listed != await count_suppressions(
+        tx.conn,
+        brand_id=wanted.brand.brand_id,
+        channel=wanted.channel,
+        timeout_seconds=timeout_seconds,
     ):
         async for line in _erased(tx, vault, wanted):
             await written.write(line)

@@ -1,4 +1,4 @@
-"""COPY: the one place where SQL is not a file, because asyncpg takes COPY's statements as text.
+"""Whole lists: the one place where SQL is not a file, for asyncpg takes that of COPY as text.
 
 The server writes the lines, so a snapshot of millions passes through without a Python object a row.
 """
@@ -52,6 +52,21 @@ _CSV_LINE = f"""
 select s.channel, @address@ as address, {_SHA256} as sha256, s.scope, s.topic, s.reason,
     {_SINCE} as since, {_DEADLINE} as deadline_at
 {_FROM}"""
+
+
+_COUNT = """
+select count(*)
+from suppression
+where brand_id = $1 and channel = $2 and active
+"""
+
+
+async def count_suppressions(
+    conn: Connection, *, brand_id: int, channel: str, timeout_seconds: float
+) -> int:
+    """Count the active suppressions of a brand and channel, in the time that a list may take."""
+    count: int = await conn.fetchval(_COUNT, brand_id, channel, timeout=timeout_seconds)
+    return count
 
 
 async def copy_suppressions(

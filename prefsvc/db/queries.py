@@ -1987,18 +1987,6 @@ async def feed_changes(
     return made
 
 
-_ACTIVE_COUNT = """\
-select count(*) as active_count
-from suppression
-where brand_id = $1 and channel = $2 and active"""
-
-
-async def active_count(conn: Connection, *, brand_id: int, channel: str) -> int:
-    """Count the active suppressions of a brand and channel, to know whether a list has all of them."""
-    value: int = only(await conn.fetchrow(_ACTIVE_COUNT, brand_id, channel))[0]
-    return value
-
-
 _SEALED_SUPPRESSIONS = """\
 select s.address_key, a.sealed_sha256 as "sealed_sha256?", s.scope, s.topic, s.reason, s.said_at, s.deadline_at
 from suppression as s

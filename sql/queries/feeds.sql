@@ -8,13 +8,6 @@ join preference_event as e on e.bucket = sought.bucket and e.position = sought.p
 left join address as a on a.bucket = e.bucket and a.address_key = e.address_key
 where e.brand_id = :brand_id and e.channel = :channel and e.effect <> 'none'
 
--- name: active_count :value
--- Count the active suppressions of a brand and channel, to know whether a list has all of them.
--- lint: all buckets, a list is of every bucket
-select count(*) as active_count
-from suppression
-where brand_id = :brand_id and channel = :channel and active
-
 -- name: sealed_suppressions :many
 -- Read the active suppressions of erased addresses, whose SHA-256 is sealed, of one bucket; and of
 -- addresses whose row is gone, which is a fault and must not pass for a shorter list.

@@ -100,16 +100,20 @@ class House:
     async def _begin(self) -> None:
         assert self.lives < LIVES_MAX, self.running and self.running.err[-4000:]
         self.lives += 1
-        await asyncio.to_thread(self._start)
+        # Not in the thread: a webhook is signed for the place that it is posted to, and between the
+        # two nothing may move.
+        if place := await asyncio.to_thread(self._start):
+            self.origin, self.mail_port = place
 
-    def _start(self) -> None:
-        """Start a life; one that ends before it serves is noticed as any end is."""
+    def _start(self) -> tuple[str, int] | None:
+        """Start a life; return where it is, unless it ends first, which is noticed as any end."""
         self._life.close()
         service = serving(self.folder, command=self.command, options=self.options, **self.settings)
         self.running = self._life.enter_context(service)
         with suppress(AssertionError):  # it has ended again
-            self.mail_port = self.running.event("taking_mail")["port"]
-            self.origin = self.running.origin
+            mail_port = self.running.event("taking_mail")["port"]
+            return self.running.origin, mail_port
+        return None
 
     async def _keep(self) -> None:
         while True:

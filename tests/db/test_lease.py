@@ -21,7 +21,8 @@ HOLDER = f"""
 
 ASKED = """
     select count(*) from pg_stat_activity
-    where datname = current_database() and application_name like 'prefsvc lease %' and query <> ''
+    where datname = current_database() and application_name like 'prefsvc lease %'
+        and query <> '' and state = 'idle'
 """
 
 

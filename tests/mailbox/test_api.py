@@ -1,5 +1,6 @@
 """Raw mails handed over by HTTP, as programs and inbound parsers do."""
 
+import asyncio
 import base64
 import io
 import json
@@ -195,16 +196,22 @@ async def test_the_same_mail_again_is_one_opt_out_and_the_evidence_names_the_key
     assert ANN not in evidence
 
 
+@pytest.fixture
+def impatient(service):
+    """Have requests given up soon; to be named before what is built by it."""
+    service.settings = service.settings.model_copy(update={"request_timeout_seconds": 1})
+
+
 async def test_without_the_database_nothing_is_said_to_be_taken_and_the_retry_is(
-    hand_over, service, may_mail
+    impatient, hand_over, service, may_mail
 ):
     async with service.database.pool.acquire() as other, other.transaction():
         await other.execute("lock table prefsvc.preference_event in access exclusive mode")
-        service.settings = service.settings.model_copy(update={"request_timeout_seconds": 0.5})
         status, problem = await hand_over(mail())
     assert (status, problem["code"]) == (503, "database_away")
-    service.settings = service.settings.model_copy(update={"request_timeout_seconds": 30})
-    assert (await hand_over(mail()))[0] == 200
+    async with asyncio.timeout(60):
+        while (await hand_over(mail()))[0] != 200:
+            pass  # this machine is slow, and they are impatient still
     assert not await may_mail()
 
 

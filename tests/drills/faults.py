@@ -16,6 +16,7 @@ from random import Random
 
 import asyncpg
 
+from prefsvc.db.away import AWAY
 from prefsvc.engine.leftovers import processes, server_pid
 from tests.drills.disk import Disk
 from tests.drills.house import House
@@ -149,7 +150,7 @@ def fill(disk: Disk) -> Fault:
 
 async def _wear_out_log(house: House) -> None:
     """Use up the files that PostgreSQL's log has in store, until it ends all connections."""
-    with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+    with suppress(*AWAY, asyncpg.PostgresError):
         async with house.database() as conn:
             while True:
                 await conn.execute(_NEXT_FILE_OF_LOG)
@@ -187,7 +188,7 @@ def upgrade(shelf: Shelf) -> Fault:
 async def _until_it_migrates(house: House) -> None:
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
-            with suppress(OSError, asyncpg.PostgresError, asyncpg.InterfaceError, TimeoutError):
+            with suppress(*AWAY, asyncpg.PostgresError):
                 async with house.database() as conn:
                     while not await conn.fetchval(MIGRATING):  # noqa: ASYNC110 - a row
                         await asyncio.sleep(0.02)

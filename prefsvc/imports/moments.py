@@ -14,6 +14,8 @@ DayOrder: TypeAlias = Literal["day-first", "month-first"]
 _YEARS: Final = range(1970, 3000)
 _NOON: Final = time(12)
 _EPOCH: Final = re.compile(r"(\d{9,10})(?:\.\d+)?|(\d{12,13})")
+# Python takes any character for the sign between day and time, and a digit, too.
+_RUN_ON: Final = re.compile(r"(?:\d{4}-?\d\d-?\d\d|\d{4}-?W\d\d-?\d)\d")
 _DAY_ALONE: Final = re.compile(r"\d{4}-\d\d-\d\d|\d{8}")
 _ZONE: Final = re.compile(r" ?(?:UTC|GMT|Z)$| (?=[+-]\d\d:?\d\d$)")
 _IN_SIGNS: Final = re.compile(
@@ -49,7 +51,7 @@ def _read(text: str, zone: tzinfo, order: DayOrder | None) -> datetime | None:
 
 def _iso(text: str) -> datetime | None:
     """Read ISO 8601, and its relatives: `2024-05-01 12:00:00 UTC`, `… +0000`."""
-    if not text[:4].isdigit():
+    if not text[:4].isdigit() or _RUN_ON.match(text):
         return None
     zoned = _ZONE.search(text)
     if zoned:

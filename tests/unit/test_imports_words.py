@@ -184,6 +184,11 @@ def test_no_text_whatever_is_more_than_no_moment(text):
         assert found is None or found.tzinfo is UTC
 
 
+@pytest.mark.parametrize("text", ["24170227200", "2024-05-01312", "2024-W05-1312"])
+def test_no_day_runs_on_into_its_time(text):
+    assert read_moment(text, UTC, None) is None
+
+
 @given(st.datetimes(datetime(1970, 1, 2), datetime(2999, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001
 def test_what_iso_8601_writes_is_read_back(at):
     assert read_moment(at.isoformat(), UTC, None) == at

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from prefsvc import links
-from prefsvc.address import BUCKET_COUNT, Channel
+from prefsvc.address import BUCKET_COUNT, Channel, bucket_of
 from prefsvc.errors import InvalidToken, UnknownBrand
 from prefsvc.links import KEY_ID_OCTETS, InvalidLink, Link, LinkKey
 
@@ -162,7 +162,7 @@ def link_id_for(
         said.append(country)
     message = _LINK_ID_LABEL + address_key + b"".join(_field(text) for text in said)
     number = int.from_bytes(hmac.digest(key.secret, message, "sha256")[:LINK_ID_OCTETS])
-    bucket = int.from_bytes(address_key) % BUCKET_COUNT
+    bucket = bucket_of(address_key)
     return (number - number % BUCKET_COUNT + bucket).to_bytes(LINK_ID_OCTETS)
 
 

@@ -88,18 +88,9 @@ async def _runs(service: Service, kept: Sequence[Kept]) -> list[list[_Read]]:
 
 
 async def _acts_of(service: Service, kept: Kept) -> list[Act]:
-    """Return the opt-outs that an item is; none where it is something else, or cannot be read."""
+    """Return the opt-outs that a kept item is; none where it cannot be read, either."""
     try:
-        item = decode(kept.content)
-        match item:
-            case Pressed():
-                return [await _act(service, item)]
-            case OptedOut():
-                return item.read(service.book)
-            case Texted():
-                return [texts.kept_stop(item.read(service.book))]
-            case Doubted():
-                return []
+        return await _acts(service, decode(kept.content))
     except PASSING:
         raise
     except Exception:  # noqa: BLE001 - whatever it is, it comes up again alone
@@ -134,18 +125,24 @@ async def _alone_or_aside(service: Service, kept: Kept) -> list[int]:
 
 
 async def _give_back(service: Service, item: Item) -> None:
+    if not isinstance(item, Doubted):
+        await service.commit(await _acts(service, item))
+        return
+    doubt = item.read(service.book)
+    await service.write(lambda tx: reviews.open_review(tx, service.vault, doubt), doubt.brand)
+
+
+async def _acts(service: Service, item: Item) -> list[Act]:
+    """Return the opt-outs that an item is; a doubt is none."""
     match item:
-        case OptedOut():
-            await service.commit(item.read(service.book))
         case Pressed():
-            await service.commit([await _act(service, item)])
+            return [await _act(service, item)]
+        case OptedOut():
+            return item.read(service.book)
         case Texted():
-            await service.commit([texts.kept_stop(item.read(service.book))])
+            return [texts.kept_stop(item.read(service.book))]
         case Doubted():
-            doubt = item.read(service.book)
-            await service.write(
-                lambda tx: reviews.open_review(tx, service.vault, doubt), doubt.brand
-            )
+            return []
 
 
 async def _act(service: Service, item: Pressed) -> Act:

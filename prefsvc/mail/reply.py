@@ -7,7 +7,7 @@ address and the time in it.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Final
@@ -74,7 +74,7 @@ def own_part(text: str) -> str:
     """Cut from a text what is quoted, pasted, signed with or printed under it."""
     lines = [line[:_LINE_CHARS_MAX].rstrip() for line in text[:CHARS_READ_MAX].split("\n")]
     kept: list[str] = []
-    has_quoted = False
+    has_words = has_quoted = False
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -82,13 +82,14 @@ def own_part(text: str) -> str:
             at += length
             if not _is_quoted_next(lines, at):
                 break
-        elif _begins_other_text(lines, at, has_words=_has_words(kept), has_quoted=has_quoted):
+        elif _begins_other_text(lines, at, has_words=has_words, has_quoted=has_quoted):
             break
         else:
             is_of_quote = _is_of_quote(lines, at)
             has_quoted = has_quoted or is_of_quote
             if not is_of_quote and not _is_signed_by_program(line):
                 kept.append(line.strip("\u200b \t\u00a0"))
+                has_words = has_words or any(map(str.isalnum, line))
             at += 1
     return "\n".join(kept).strip()
 
@@ -229,10 +230,6 @@ def _is_signed_by_program(line: str) -> bool:
     said = line.strip(_AROUND).lower()
     is_short = len(said) <= _SIGNATURE_CHARS_MAX and not _SENTENCE_END.search(said)
     return is_short and said.startswith(_tables().signatures)
-
-
-def _has_words(lines: Iterable[str]) -> bool:
-    return any(any(char.isalnum() for char in line) for line in lines)
 
 
 @cache

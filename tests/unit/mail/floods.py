@@ -92,6 +92,7 @@ FLOODS: dict[str, Callable[[int], bytes]] = {
     "a ladder of quotations": ladder(b">"),
     "a ladder of spaced quotations": ladder(b"> "),
     "labels": again(b"From: x\n"),
+    "lines without words": again(b"!\n"),
     "names alone": again(b"Ann <ann@example.org>\n"),
     "attributions": again(b"On 2024-05-06 at 10:00\n"),
     "attributions in dashes": again(b"---- On 2024-05-06 at 10:00 a@b.example wrote ----\n"),

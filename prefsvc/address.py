@@ -85,16 +85,18 @@ class Address:
     @property
     def country(self) -> str | None:
         """The country that a phone number belongs to (ISO 3166); None where that is not sure."""
-        numbers = (self.canonical, *(one.canonical for one in self.aliases))
+        if kind_of(self.channel) != "sms":
+            return None
         # An old spelling is a number of no country any more, and still of that of the new one.
-        countries = map(_country_of, numbers) if kind_of(self.channel) == "sms" else ()
-        return next(filter(None, countries), None)
+        numbers = (self.canonical, *(one.canonical for one in self.aliases))
+        return next(filter(None, map(_country_of, numbers)), None)
 
     @property
     def aliases(self) -> tuple[Self, ...]:
         """The other spellings of a phone number; of other addresses none are known (DESIGN §5)."""
-        others = aliases(self.canonical) if kind_of(self.channel) == "sms" else ()
-        return tuple(type(self).for_opt_out(self.channel, other) for other in others)
+        if kind_of(self.channel) != "sms":
+            return ()
+        return tuple(type(self).for_opt_out(self.channel, one) for one in aliases(self.canonical))
 
     @property
     def masked(self) -> str:

@@ -2,8 +2,8 @@
 
 import asyncio
 from collections import Counter, defaultdict
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
@@ -27,7 +27,7 @@ from prefsvc import (
     undoing,
 )
 from prefsvc.api_keys import Caller
-from prefsvc.bounded import within
+from prefsvc.bounded import Deadline, within
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.callers import Callers
 from prefsvc.checks import Checks
@@ -108,6 +108,8 @@ class Service:
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
     commits: GroupCommit = field(init=False)
+    patience: Deadline = field(init=False)
+    """How long an opt-out waits for its group, before it is kept in the spool."""
     spool: Spool = field(init=False)
     callers: Callers = field(init=False)
     checks: Checks = field(init=False)
@@ -133,6 +135,7 @@ class Service:
             waiting_max=self.settings.acts_waiting_max,
             at_once_max=self.settings.commits_at_once_max,
         )
+        self.patience = Deadline(self.settings.spool_after_seconds)
         self.callers = Callers(
             self.settings.api_key_trusted_seconds, self.settings.api_keys_remembered_max
         )
@@ -235,10 +238,16 @@ class Service:
 
         Raises one of AWAY; then the loop that asks the database is told to look.
         """
+        with self._asking():
+            return await within(self.settings.spool_after_seconds, working())
+
+    @contextmanager
+    def _asking(self) -> Iterator[None]:
+        """Ask the database in the block, unless it is known to be away; note if it is found so."""
         if self.spool.is_away:
             raise ConnectionError
         try:
-            return await within(self.settings.spool_after_seconds, working())
+            yield
         except AWAY:
             self.spool.doubt()
             raise
@@ -250,7 +259,9 @@ class Service:
         """
         received_at = self.now()
         try:
-            return await self.in_time(lambda: self.commits.record(arrived(acts, received_at)))
+            with self._asking():
+                # Who waits for a group can be let go at once, unlike who asks the database.
+                return await self.patience.keep(self.commits.record(arrived(acts, received_at)))
         except AWAY:
             return await self.keep(acts, received_at)
 

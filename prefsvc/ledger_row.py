@@ -9,6 +9,7 @@ import hashlib
 import hmac
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -115,5 +116,7 @@ def next_digest(previous: bytes, octets: bytes, stored_seal: bytes) -> bytes:
     return hashlib.sha256(previous + octets + stored_seal).digest()
 
 
+@lru_cache(maxsize=1024)
 def _moment(at: datetime | None) -> str | None:
+    """Write a moment; those that are recorded together have most of theirs in common."""
     return None if at is None else at.astimezone(UTC).isoformat(timespec="microseconds")

@@ -145,28 +145,35 @@ def seal(key: LinkKey, link: Link) -> str:
 
 def unseal(keys: LinkKey | Iterable[LinkKey], token: str) -> Link:
     """Read a token made with any of these keys; one bit changed anywhere and it is refused."""
-    octets = _token_octets(token)
-    key_id, sealed = octets[:KEY_ID_OCTETS], octets[KEY_ID_OCTETS:]
+    key_id, sealed = parted(token)
     for key in (keys,) if isinstance(keys, LinkKey) else keys:
-        if key.key_id == key_id:
-            try:
-                return _unpacked(_cipher(key.secret).decrypt(sealed, [key_id]))
-            except InvalidTag:  # ids are short: another key may have the same one
-                continue
+        if key.key_id == key_id and (link := opened(key, sealed)):
+            return link
     raise InvalidLink
+
+
+def parted(token: str) -> tuple[bytes, bytes]:
+    """Part a sealed token into the id of its key and what that key sealed."""
+    if len(token) > TOKEN_LENGTH_MAX:
+        raise InvalidLink
+    try:
+        octets = _octets(token)
+    except ValueError:
+        raise InvalidLink from None
+    return octets[:KEY_ID_OCTETS], octets[KEY_ID_OCTETS:]
+
+
+def opened(key: LinkKey, sealed: bytes) -> Link | None:
+    """Open what a key of this id sealed; None if it was another: ids are short."""
+    try:
+        return _unpacked(_cipher(key.secret).decrypt(sealed, [key.key_id]))
+    except InvalidTag:
+        return None
 
 
 @lru_cache(maxsize=256)
 def _cipher(secret: bytes) -> AESSIV:
     return AESSIV(secret)
-
-
-def key_id_of(token: str) -> bytes | None:
-    """Tell which key a sealed token names; None if it cannot be such a token."""
-    try:
-        return _token_octets(token)[:KEY_ID_OCTETS]
-    except InvalidLink:
-        return None
 
 
 def unsubscribe_url(base_url: str, token: str) -> str:
@@ -217,15 +224,6 @@ def _unpacked(payload: bytes) -> Link:
             raise InvalidLink  # a version of the format that is yet to come
         return Link(_CHANNELS[head & _CHANNEL_BITS], rest.decode(), **options)
     except (IndexError, ValueError):
-        raise InvalidLink from None
-
-
-def _token_octets(token: str) -> bytes:
-    if len(token) > TOKEN_LENGTH_MAX:
-        raise InvalidLink
-    try:
-        return _octets(token)
-    except ValueError:
         raise InvalidLink from None
 
 

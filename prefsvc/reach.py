@@ -5,7 +5,8 @@ by themselves. What is said about more than a channel is therefore recorded on e
 address, in one transaction; which channels the brand has today plays no part in that.
 """
 
-from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
 
 from prefsvc.address import Channel, channels_reaching, kind_of
 from prefsvc.suppression import PERSONS_WORDS, ActKind, Reason, ScopeKind
@@ -17,8 +18,7 @@ _TAKEN_BACK: frozenset[str] = frozenset({"undo"})
 not: it says nothing of a STOP that was said on the other one (S-14)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """As much of an act as its reach depends on."""
 
     kind: ActKind
@@ -28,6 +28,7 @@ class Said:
     source: str
 
 
+@lru_cache(maxsize=1024)
 def further_channels(said: Said, channels_of_brand: tuple[Channel, ...]) -> tuple[Channel, ...]:
     """Return the channels, beside the one that it was said of, on which an act counts.
 

@@ -111,18 +111,19 @@ class Keyring:
 
         The short form comes first; only a sealed token of just its length could pass for it.
         """
-        with suppress(InvalidToken):
-            yield ShortToken(*self.read_short(token))
+        if len(token) == SHORT_TOKEN_LENGTH:
+            with suppress(InvalidToken):
+                yield ShortToken(*self.read_short(token))
         with suppress(InvalidToken):
             yield SealedToken(*self.read(token))
 
     def read(self, token: str) -> tuple[str, Link]:
         """Read a sealed token: the brand whose key made it, and its link."""
-        for key in self._by_id.get(links.key_id_of(token) or b"", ()):
-            try:
-                return key.brand, links.unseal(key.link, token)
-            except InvalidLink:  # another brand's key may have the same short id
-                continue
+        with suppress(InvalidLink):
+            key_id, sealed = links.parted(token)
+            for key in self._by_id.get(key_id, ()):
+                if link := links.opened(key.link, sealed):  # not that of a brand with the same id
+                    return key.brand, link
         raise InvalidToken
 
     def read_short(self, token: str) -> tuple[str, bytes]:

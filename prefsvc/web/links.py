@@ -30,6 +30,7 @@ from prefsvc.errors import (
 from prefsvc.evidence import storable
 from prefsvc.following import Followed, follow
 from prefsvc.ledger import new_event_id
+from prefsvc.links import ONE_CLICK
 from prefsvc.opt_outs import Act, Recorded
 from prefsvc.spool import items
 from prefsvc.suppression import Scope
@@ -40,6 +41,7 @@ from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
 
 log = structlog.get_logger()
 
+_ONE_CLICK = ONE_CLICK.encode()
 BODY_SECONDS = 2.0
 """How long a POST's body is waited for; the opt-out does not depend on it."""
 SCANNER_SECONDS = 2.0
@@ -231,9 +233,10 @@ async def _pressed(request: web.Request, service: Service, token: str) -> Presse
         bytes_max=service.settings.link_body_bytes_max,
         timeout_seconds=BODY_SECONDS,
     )
-    fields = parse_qs((body or b"").decode("ascii", "replace"))
+    # What a mail program posts has no field of our page's.
+    fields = {} if body == _ONE_CLICK else parse_qs((body or b"").decode("ascii", "replace"))
     nonce = fields.get(NONCE_FIELD, [""])[0]
-    shown_at = tickets.shown_at(service.vault.nonce_key, token, nonce)
+    shown_at = tickets.shown_at(service.vault.nonce_key, token, nonce) if nonce else None
     evidence: dict[str, object] = {
         "user_agent": request.headers.get("User-Agent"),
         "content_type": request.headers.get("Content-Type"),

@@ -22,6 +22,8 @@ SAID_AGAIN = 0.03
 KEPT = "202"
 """Says that it counts and is recorded later; only the API's answers tell."""
 TRY_AGAIN_BY_SMTP = range(400, 500)
+PAUSE_SECONDS = 10
+"""So long those wait who come back: long enough to be no load, short enough for a drill."""
 
 
 @dataclass(slots=True)
@@ -48,10 +50,10 @@ class Traffic:
     slowest: dict[str, float] = field(default_factory=dict)
     """By door, the longest wait for an answer, in seconds."""
     acknowledged: int = 0
-    _waiting: deque[OptOut] = field(default_factory=deque)
+    _waiting: deque[tuple[float, OptOut]] = field(default_factory=deque)
+    """From when each comes back."""
     _seen: dict[str, _Seen] = field(default_factory=dict)
     _changed: asyncio.Event = field(default_factory=asyncio.Event)
-    _last_was_taken: bool = True
 
     def __post_init__(self) -> None:
         self._slots = asyncio.Semaphore(self.at_once)
@@ -70,7 +72,7 @@ class Traffic:
         """Let those come back who still wait, now that the service is there again."""
         async with asyncio.timeout(LIMIT_SECONDS):
             while self._waiting:
-                again = [self._waiting.popleft() for _ in range(min(16, len(self._waiting)))]
+                again = [self._waiting.popleft()[1] for _ in range(min(16, len(self._waiting)))]
                 await asyncio.gather(*map(self._visit, again))
 
     async def until(self, is_so: Callable[[], bool]) -> None:
@@ -132,17 +134,19 @@ class Traffic:
             # What the service could not take in time does not come all at once afterwards.
             due = max(due + 1 / self.per_second, time.monotonic() - 1)
             await asyncio.sleep(due - time.monotonic())
-            await self._slots.acquire()
+            if self._waiting and self._waiting[0][0] < time.monotonic():
+                await self._begin(group, self._waiting.popleft()[1])  # beside those who are new
             one = self._somebody()
             if one is None:
-                self._slots.release()
                 return
-            group.create_task(self._visit(one)).add_done_callback(lambda _: self._slots.release())
+            await self._begin(group, one)
+
+    async def _begin(self, group: asyncio.TaskGroup, one: OptOut) -> None:
+        await self._slots.acquire()
+        group.create_task(self._visit(one)).add_done_callback(lambda _: self._slots.release())
 
     def _somebody(self) -> OptOut | None:
-        """Return who comes next: one that waits, once things go well again, or another."""
-        if self._waiting and self._last_was_taken:
-            return self._waiting.popleft()
+        """Return who comes next."""
         while open_doors := [door for door in self.doors if not self._seen[door.name].is_exhausted]:
             [door] = self.random.choices(open_doors, [one.weight for one in open_doors])
             if one := next(self._next[door.name], None):
@@ -160,7 +164,7 @@ class Traffic:
             if one.tries >= client.tries:
                 return
             if client.waits:
-                self._waiting.append(one)
+                self._waiting.append((time.monotonic() + PAUSE_SECONDS, one))
                 return
         if self.random.random() < SAID_AGAIN:
             one.was_repeated = True
@@ -170,11 +174,10 @@ class Traffic:
         one.tries += 1
         one.begun_at = one.begun_at or datetime.now(UTC)
         word = await self._knock(one)
-        self._last_was_taken = _is_taken(word)
-        if self._last_was_taken:
+        if is_taken := _is_taken(word):
             one.acknowledged_at = datetime.now(UTC)
             self.acknowledged += 1
-        return self._last_was_taken
+        return is_taken
 
     async def _knock(self, one: OptOut) -> str:
         """Knock once, and note what was answered: a status, or why there was none."""

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
+from typing import Final
 from uuid import UUID
 
 import msgspec
@@ -22,9 +23,11 @@ from prefsvc.ledger_row import CheckpointClaim, LedgerRow, first_digest, is_seal
 from prefsvc.vault import Vault
 
 PAGE_ROWS = 1000
-ROUND_ROWS = 1024
-"""How many rows one round digests at the most; the next one goes on. To read as many from the
-database is one piece of work, in which nobody is answered."""
+PLACES_AT_ONCE: Final = 8
+ROWS_AT_ONCE: Final = 32
+"""How many places one round signs for at the most, and how many rows it digests of each; the next
+one goes on. To read the rows from the database is one piece of work, in which nobody is answered.
+"""
 
 
 @dataclass(slots=True)
@@ -34,9 +37,12 @@ class Tips:
     reached: dict[Place, tuple[int, bytes]] = field(default_factory=dict)
     broken: set[Place] = field(default_factory=set)
     """Places whose next row is not as it was written; told once, and by `prefsvc ledger verify`."""
+    last: Place = (-1, -1)
+    """The place that a round looked at last: those after it have their turn before it has again."""
 
     def remember(self, made: "Made") -> None:
         """Take in what a round did, once it is committed: nothing was signed for before."""
+        self.last = made.last
         self.reached.update(made.reached)
         self.broken.update(made.broken)
 
@@ -48,7 +54,11 @@ class Made:
     count: int
     reached: dict[Place, tuple[int, bytes]]
     broken: tuple[Place, ...]
+    last: Place
     has_more: bool = False
+    """Whether there are further places to sign for, or rows."""
+    is_behind: bool = False
+    """Whether a place has more new rows than one round digests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,24 +73,25 @@ class _Grown:
 
 
 async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tips: Tips) -> Made:
-    """Make a checkpoint for each brand and bucket that has grown since the last one.
+    """Make checkpoints for brands and buckets that have grown since the last one, a few at once.
 
     That it was made is the caller's to remember, after the commit: what is rolled back is made
     again.
     """
-    grown = await _grown(tx, installation_id, book, tips)
-    size = max(ROUND_ROWS // max(len(grown), 1), 1)
-    rows = await _rows_beyond(tx, grown, size)
+    every = await _grown(tx, installation_id, book, tips)
+    every.sort(key=lambda one: (one.place <= tips.last, one.place))
+    grown = every[:PLACES_AT_ONCE]
+    rows = await _rows_beyond(tx, grown, ROWS_AT_ONCE)
     made: list[queries.KeepCheckpointsIn] = []
     reached: dict[Place, tuple[int, bytes]] = {}
     broken: list[Place] = []
-    has_more = False
+    is_behind = False
     for one in grown:
         await asyncio.sleep(0)  # between any two places, whoever waits is answered
         position, digest = _digest_on(vault, one, rows.get(one.place, []))
-        if position < min(one.head, one.position + size):
+        if position < min(one.head, one.position + ROWS_AT_ONCE):
             broken.append(one.place)
-        has_more |= position == one.position + size < one.head
+        is_behind |= position == one.position + ROWS_AT_ONCE < one.head
         if position > one.position:
             claim = CheckpointClaim(
                 installation_id, one.brand, one.place[0], position, digest, tx.now
@@ -88,7 +99,9 @@ async def make(tx: Tx, vault: Vault, installation_id: UUID, book: BrandBook, tip
             made.append(_row(claim, one.place[1], vault))
             reached[one.place] = (position, digest)
     await queries.keep_checkpoints(tx.conn, rows=made)
-    return Made(len(made), reached, tuple(broken), has_more)
+    last = grown[-1].place if grown else tips.last
+    has_more = is_behind or len(every) > len(grown)
+    return Made(len(made), reached, tuple(broken), last, has_more, is_behind)
 
 
 async def _grown(tx: Tx, installation_id: UUID, book: BrandBook, tips: Tips) -> list[_Grown]:

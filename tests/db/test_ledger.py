@@ -407,6 +407,27 @@ async def test_two_processes_make_the_same_checkpoints(service):
     assert (found.wrong, found.rows, found.checkpoints) == ([], 8, 4)
 
 
+async def test_every_place_has_its_turn_though_others_grow_all_the_time(service):
+    tips, signed = Tips(), set()
+    buckets = range(checkpoints.PLACES_AT_ONCE + 2)
+    for _ in range(2):
+        for bucket in buckets:
+            await record(service, act(service, address_in(service, bucket, number=len(signed))))
+        made = await sign(service, tips)
+        assert (made.count, made.has_more) == (checkpoints.PLACES_AT_ONCE, True)
+        signed |= {bucket for bucket, _ in made.reached}
+    assert signed == set(buckets)
+
+
+async def test_of_many_new_rows_a_round_digests_a_part(service):
+    tips, count = Tips(), checkpoints.ROWS_AT_ONCE + 1
+    for number in range(count):
+        await record(service, act(service, address_in(service, BUCKET, number=number)))
+    first, second = await sign(service, tips), await sign(service, tips)
+    assert (first.is_behind, second.is_behind, second.has_more) == (True, False, False)
+    assert {position for position, _ in second.reached.values()} == {count}
+
+
 async def test_the_running_service_signs_within_a_second(service, aiohttp_client, keys):
     client = await aiohttp_client(app.build(service))
     await client.post(

@@ -75,8 +75,7 @@ def question(
 
 def obstacles(states: States, keys: Iterable[bytes], asked: Question) -> dict[bytes, State]:
     """Return, for each of these address keys that nothing may be sent to, what forbids it."""
-    standing = ((key, states[key]) for key in keys if key in states)
-    found = ((key, obstacle(each, asked)) for key, each in standing)
+    found = ((key, obstacle(states[key], asked)) for key in states.keys() & keys)
     return {key: state for key, state in found if state}
 
 

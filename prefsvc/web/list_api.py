@@ -2,19 +2,20 @@
 
 import asyncio
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 from aiohttp import web
 
 from prefsvc import feeds, metrics, suppressions
-from prefsvc.address import Channel, address_key, canonical_of, sha256_of
+from prefsvc.address import Channel, address_keys, canonical_of, kind_of, sha256_of
 from prefsvc.cursor import Cursor
 from prefsvc.errors import InvalidAddress, InvalidBody, InvalidParameter, TooBusy
 from prefsvc.suppression import MessageClass, Purpose, State
 from prefsvc.suppressions import Lease, States
+from prefsvc.vault import Vault
 from prefsvc.web.auth import Entry, admitted
 from prefsvc.web.body import Strict, answer, query, read_json, whole_number
 from prefsvc.web.handing_over import note, send_out
@@ -48,11 +49,13 @@ async def post_check(request: web.Request) -> web.Response:
         purpose=body.purpose,
     )
     texts = _wanted(entry, body)
-    keys = _Keys(entry.service.vault.pepper, channel, is_hashed=body.addresses is None)
+    keys = _Keys.keyed(entry.service.vault, channel, is_hashed=body.addresses is None)
     lease = suppressions.lease(entry.brand, channel, entry.service.now())
     states = await _states(entry, keys, texts)
     found = suppressions.obstacles(states, filter(None, keys.every), asked)
-    return answer(lease_document(lease) | {"results": [_verdict(key, found) for key in keys.every]})
+    forbidden = {key: _verdict(state) for key, state in found.items()}
+    results = [forbidden.get(key, _CLEAR) if key else _UNREADABLE for key in keys.every]
+    return answer(lease_document(lease) | {"results": results})
 
 
 def _wanted(entry: Entry, body: CheckBody) -> list[str]:
@@ -83,10 +86,15 @@ def _parts(texts: list[str], size: int) -> Iterator[list[str]]:
 class _Keys:
     """The address keys of what was asked about, in its order; None for what cannot be read."""
 
-    pepper: bytes = field(repr=False)
+    derive: Callable[[bytes], bytes] = field(repr=False)
     channel: Channel
     is_hashed: bool
     every: list[bytes | None] = field(default_factory=list)
+
+    @classmethod
+    def keyed(cls, vault: Vault, channel: Channel, *, is_hashed: bool) -> Self:
+        """Read addresses of this channel, or their SHA-256s."""
+        return cls(address_keys(vault.pepper, kind_of(channel)), channel, is_hashed)
 
     def of(self, texts: Iterable[str]) -> list[bytes]:
         """Read some more, and return the keys of those that can be."""
@@ -97,15 +105,14 @@ class _Keys:
 
     def _of_address(self, text: str) -> bytes | None:
         try:
-            sha256 = sha256_of(canonical_of(self.channel, text))
+            return self.derive(sha256_of(canonical_of(self.channel, text)))
         except InvalidAddress:
             return None
-        return address_key(self.pepper, self.channel, sha256)
 
     def _of_sha256(self, text: str) -> bytes | None:
         if not _SHA256.fullmatch(text):
             return None
-        return address_key(self.pepper, self.channel, bytes.fromhex(text))
+        return self.derive(bytes.fromhex(text))
 
 
 _UNREADABLE: Final = {"may_send": False, "reason": "unreadable"}
@@ -113,12 +120,7 @@ _UNREADABLE: Final = {"may_send": False, "reason": "unreadable"}
 _CLEAR: Final = {"may_send": True}
 
 
-def _verdict(key: bytes | None, found: dict[bytes, State]) -> dict[str, Any]:
-    if key is None:
-        return _UNREADABLE
-    state = found.get(key)
-    if state is None:
-        return _CLEAR
+def _verdict(state: State) -> dict[str, Any]:
     return {
         "may_send": False,
         "reason": state.reason,

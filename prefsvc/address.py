@@ -135,7 +135,7 @@ def address_key(pepper: bytes, channel: Channel, sha256: bytes) -> bytes:
     A phone number has one, whichever channel it is reached on (S-31).
     """
     if len(sha256) != _SHA256_OCTETS:
-        raise ValueError("an address key needs a SHA-256")
+        raise ValueError("an address key needs a pepper and a SHA-256")
     return address_keys(pepper, _KINDS[channel])(sha256)
 
 

@@ -7,6 +7,8 @@ from typing import Any, TypeVar
 
 import structlog
 
+from prefsvc.errors import TooBusy
+
 _T = TypeVar("_T")
 
 log = structlog.get_logger()
@@ -96,3 +98,35 @@ class Deadline:
             del self._under_way[first]
             first.is_given_up = True
             first.task.cancel()
+
+
+class Places:
+    """So many have a place at once; so many more wait for one, and so long."""
+
+    def __init__(self, size: int, *, waiting_max: int, patience: Deadline) -> None:
+        """Make them, all free."""
+        self.waiting = 0
+        self._free = asyncio.Semaphore(size)
+        self._waiting_max = waiting_max
+        self._patience = patience
+
+    async def enter(self) -> None:
+        """Take a place.
+
+        Raises TooBusy where too many wait for one already, and TimeoutError where none was left in
+        time.
+        """
+        if not self._free.locked():
+            await self._free.acquire()  # at once: a timer would be most of what it costs
+            return
+        if self.waiting >= self._waiting_max:
+            raise TooBusy
+        self.waiting += 1
+        try:
+            await self._patience.keep(self._free.acquire())
+        finally:
+            self.waiting -= 1
+
+    def leave(self) -> None:
+        """Make room for the next."""
+        self._free.release()

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from typing import Any, Final, Literal, TypeAlias
 
+from prefsvc.bounded import Deadline, Places
 from prefsvc.errors import TooBusy
 
 Lane: TypeAlias = Literal["intake", "lists", "streams", "loops", "rest"]
@@ -47,11 +48,12 @@ class Lanes:
         timeout_seconds: float,
     ) -> None:
         """Give each lane its size, and say how many may wait in it, and how long."""
-        self._places = {name: asyncio.Semaphore(size) for name, size in sizes.items()}
-        self._waiting: dict[Lane, int] = dict.fromkeys(sizes, 0)
-        self._waiting_max = dict(waiting_max)
+        patience = Deadline(timeout_seconds)
+        self._places = {
+            name: Places(size, waiting_max=waiting_max[name], patience=patience)
+            for name, size in sizes.items()
+        }
         self._used_at: dict[Lane, float] = {}
-        self._timeout_seconds = timeout_seconds
 
     @asynccontextmanager
     async def turn(self) -> AsyncIterator[None]:
@@ -61,34 +63,22 @@ class Lanes:
         if name is None or places is None:
             yield
             return
-        await self._enter(name, places)
+        try:
+            await places.enter()
+        except TimeoutError:
+            if name == PRIVILEGED:
+                raise  # the database is stuck, for what is done in this lane is short
+            raise TooBusy from None
         try:
             yield
         finally:
-            places.release()
+            places.leave()
             self._used_at[name] = asyncio.get_running_loop().time()
 
     def is_used(self, name: Lane, *, within_seconds: float) -> bool:
         """Say whether somebody's work in a lane ended so short a time ago."""
         now = asyncio.get_running_loop().time()
         return now - self._used_at.get(name, -within_seconds) < within_seconds
-
-    async def _enter(self, name: Lane, places: asyncio.Semaphore) -> None:
-        if not places.locked():
-            await places.acquire()  # at once: a timer would be most of what it costs
-            return
-        if self._waiting[name] >= self._waiting_max[name]:
-            raise TooBusy
-        self._waiting[name] += 1
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await places.acquire()
-        except TimeoutError:
-            if name == PRIVILEGED:
-                raise  # the database is stuck, for what is done in this lane is short
-            raise TooBusy from None
-        finally:
-            self._waiting[name] -= 1
 
 
 @contextmanager

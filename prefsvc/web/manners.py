@@ -10,7 +10,7 @@ from typing import Final
 
 from aiohttp import web
 
-from prefsvc.bounded import Deadline
+from prefsvc.bounded import Deadline, Places
 from prefsvc.db.lanes import PRIVILEGED, Lane, enter
 from prefsvc.errors import TooBusy, TooManyRequests
 from prefsvc.rates import Rate, Standing
@@ -61,29 +61,18 @@ def lane_of(method: str, route: str) -> Lane:
 class Gate:
     """Lets so many in at once, and so many wait; whoever is let in has the processor in turn."""
 
-    places: asyncio.Semaphore
-    waiting_max: int
-    patience: Deadline
-    waiting: int = 0
+    places: Places
 
     async def __aenter__(self) -> None:
         """Wait to be let in, and be inside for the block."""
-        if not self.places.locked():
-            await self.places.acquire()  # at once: a timer would be most of what it costs
-            return
-        if self.waiting >= self.waiting_max:
-            raise TooBusy
-        self.waiting += 1
         try:
-            await self.patience.keep(self.places.acquire())
+            await self.places.enter()
         except TimeoutError:
             raise TooBusy from None
-        finally:
-            self.waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
         """Make room for the next."""
-        self.places.release()
+        self.places.leave()
 
 
 class Manners:
@@ -92,10 +81,13 @@ class Manners:
     def __init__(self, settings: Settings) -> None:
         """Make the limits of these settings."""
         most, patience = settings.requests_waiting_max, Deadline(settings.connect_timeout_seconds)
-        lists, rest = settings.lists_at_once_max, settings.rest_at_once_max
-        self.gates: dict[Lane, Gate] = {
-            "lists": Gate(asyncio.Semaphore(lists), most, patience),
-            "rest": Gate(asyncio.Semaphore(rest), most, patience),
+        sizes: dict[Lane, int] = {
+            "lists": settings.lists_at_once_max,
+            "rest": settings.rest_at_once_max,
+        }
+        self.gates = {
+            name: Gate(Places(size, waiting_max=most, patience=patience))
+            for name, size in sizes.items()
         }
         self._trusted = settings.trusted_proxies
         self._keys = Rate("key", settings.requests_per_key_per_minute_max)

@@ -124,7 +124,7 @@ async def test_above_the_bound_whoever_comes_last_is_told_to_come_later(
     gate = client.app[manners.MANNERS].gates["rest"]
     async with gate:
         waiting = asyncio.create_task(client.get("/v1/brands", headers=keys.operator))
-        while not gate.waiting:  # noqa: ASYNC110
+        while not gate.places.waiting:  # noqa: ASYNC110
             await asyncio.sleep(0)
         reply = await client.get("/v1/brands", headers=keys.operator)
         assert await problem(reply) == (503, "too_busy")

@@ -1,4 +1,4 @@
-"""What every door shares: its service, reading a body within limits, recording acts."""
+"""What every door shares: the service, and recording acts through it."""
 
 import asyncio
 from collections import Counter, defaultdict
@@ -27,19 +27,14 @@ from prefsvc import (
     undoing,
 )
 from prefsvc.api_keys import Caller
+from prefsvc.bell import Bell
 from prefsvc.bounded import Deadline, within
 from prefsvc.brands import AppliedBrand, BrandBook
 from prefsvc.callers import Callers
 from prefsvc.checks import Checks
 from prefsvc.db.away import AWAY
 from prefsvc.db.connection import Database, Tx
-from prefsvc.errors import (
-    BodyTooLarge,
-    BodyTooSlow,
-    InvalidApiKey,
-    UnknownBrand,
-    UnreadableBody,
-)
+from prefsvc.errors import InvalidApiKey, UnknownBrand
 from prefsvc.group_commit import GroupCommit
 from prefsvc.installation import Installation
 from prefsvc.obligations import Obligations
@@ -58,38 +53,6 @@ from prefsvc.vault import Vault
 log = structlog.get_logger()
 
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Bell:
-    """Rings when a brand's feed has grown, so that waiting polls look at once."""
-
-    _events: dict[int, asyncio.Event] = field(default_factory=lambda: defaultdict(asyncio.Event))
-    waiters: int = 0
-    rung: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set by every ring, for a loop that serves every brand; the loop clears it."""
-    told: asyncio.Event = field(default_factory=asyncio.Event)
-    """The same, for the loop that tells Twilio."""
-
-    def ring(self, brand_id: int) -> None:
-        """Wake those who wait for this brand."""
-        self._events.pop(brand_id, asyncio.Event()).set()
-        self.rung.set()
-        self.told.set()
-
-    def ring_all(self) -> None:
-        """Wake everybody: the service is stopping."""
-        for brand_id in list(self._events):
-            self.ring(brand_id)
-        self.rung.set()
-        self.told.set()
-
-    async def wait(self, brand_id: int, *, timeout_seconds: float) -> None:
-        """Wait for a ring, at most this long."""
-        try:
-            await asyncio.wait_for(self._events[brand_id].wait(), timeout_seconds)
-        except TimeoutError:
-            return
 
 
 @dataclass(slots=True)
@@ -387,52 +350,3 @@ def _count_heard(heard: Heard) -> None:
 def _count_said(said: Said | None) -> None:
     if said:
         count([said.act], [said.recorded])
-
-
-def only_header(request: web.Request, name: str) -> str | None:
-    """Return a header that came once; of several, nobody can say which one the caller sent."""
-    values = request.headers.getall(name, [])
-    return values[0] if len(values) == 1 else None
-
-
-async def read_body(request: web.Request, *, bytes_max: int, timeout_seconds: float) -> bytes:
-    """Read a body within its limits of size and time, or refuse it."""
-    if (request.content_length or 0) > bytes_max:
-        raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
-    try:
-        body = await _read_in_time(request, bytes_max + 1, timeout_seconds)
-    except TimeoutError:
-        raise BodyTooSlow from None
-    except (web.RequestPayloadError, ValueError):
-        # A content encoding that does not decode, or a connection that broke off.
-        raise UnreadableBody from None
-    if len(body) > bytes_max:
-        raise BodyTooLarge(f"The body is larger than {bytes_max} bytes; send less at once.")
-    return body
-
-
-async def read_some(
-    request: web.Request, *, bytes_max: int, timeout_seconds: float
-) -> bytes | None:
-    """Read what there is of a body that is not needed; None if it is unreadable."""
-    try:
-        return await _read_in_time(request, bytes_max, timeout_seconds)
-    except (TimeoutError, web.RequestPayloadError, ValueError, ConnectionError):
-        return None
-
-
-async def _read_in_time(request: web.Request, bytes_max: int, seconds: float) -> bytes:
-    if request.content.is_eof():
-        return request.content.read_nowait(bytes_max)  # as most, it came whole with its head
-    async with asyncio.timeout(seconds):
-        return await _read(request, bytes_max)
-
-
-async def _read(request: web.Request, bytes_max: int) -> bytes:
-    chunks = bytearray()
-    while len(chunks) < bytes_max:
-        chunk = await request.content.read(bytes_max - len(chunks))
-        chunks += chunk
-        if not chunk or request.content.at_eof():
-            break
-    return bytes(chunks)

@@ -7,8 +7,9 @@ from typing import Final
 
 from aiohttp import web
 
+from prefsvc.bodies import only_header
 from prefsvc.brand import MailEventSource, MailProvider
-from prefsvc.doors import SERVICE, Service, only_header
+from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import MailEventSecretMissing, UnsignedMailEvents, WrongMailEventCredentials
 from prefsvc.ledger_row import canonical_json
 from prefsvc.mail_events import mailgun, tokens

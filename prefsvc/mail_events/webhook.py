@@ -6,9 +6,10 @@ from typing import Final
 import msgspec
 from aiohttp import web
 
+from prefsvc.bodies import read_body
 from prefsvc.brand import MailEventSource
 from prefsvc.brands import AppliedBrand
-from prefsvc.doors import SERVICE, Service, read_body
+from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import UnknownMailEventSource
 from prefsvc.mail_events import (
     brevo,

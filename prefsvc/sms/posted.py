@@ -2,7 +2,8 @@
 
 from aiohttp import web
 
-from prefsvc.doors import SERVICE, read_body
+from prefsvc.bodies import read_body
+from prefsvc.doors import SERVICE
 
 
 async def read_posted(request: web.Request, *, bytes_max: int | None = None) -> bytes:

@@ -6,8 +6,9 @@ from typing import Any, Literal, TypeVar
 import msgspec
 from aiohttp import web
 
+from prefsvc.bodies import read_body
 from prefsvc.country import parse_country
-from prefsvc.doors import SERVICE, read_body
+from prefsvc.doors import SERVICE
 from prefsvc.errors import InvalidBody, InvalidParameter
 
 T = TypeVar("T")

@@ -17,8 +17,9 @@ from aiohttp import web
 from msgspec.structs import replace
 
 from prefsvc import tickets, undoing
+from prefsvc.bodies import read_some
 from prefsvc.db.away import AWAY
-from prefsvc.doors import SERVICE, Service, read_some
+from prefsvc.doors import SERVICE, Service
 from prefsvc.errors import (
     InvalidAddress,
     InvalidToken,

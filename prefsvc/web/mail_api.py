@@ -7,7 +7,7 @@ from typing import Final
 from aiohttp import hdrs, web
 
 from prefsvc import list_headers
-from prefsvc.doors import read_body
+from prefsvc.bodies import read_body
 from prefsvc.errors import InvalidBody
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome

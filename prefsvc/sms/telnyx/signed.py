@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import structlog
 from aiohttp import web
 
-from prefsvc.doors import SERVICE, only_header
+from prefsvc.bodies import only_header
+from prefsvc.doors import SERVICE
 from prefsvc.errors import UnsignedWebhook
 from prefsvc.sms.posted import read_posted
 from prefsvc.sms.telnyx.event import Event, parse_event

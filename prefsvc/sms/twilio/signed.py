@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from aiohttp import web
 from multidict import MultiDict
 
-from prefsvc.doors import SERVICE, only_header
+from prefsvc.bodies import only_header
+from prefsvc.doors import SERVICE
 from prefsvc.errors import UnsignedWebhook
 from prefsvc.sms.posted import read_posted
 from prefsvc.sms.twilio.form import parse_form

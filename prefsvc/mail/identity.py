@@ -4,6 +4,7 @@ import hashlib
 from typing import Final
 
 from prefsvc.mail.message import Entity
+from prefsvc.suppression import Reason, Scope
 
 _NAMING: Final = ("message-id", "date")
 _WRITTEN: Final = (*_NAMING, "from", "to", "subject")
@@ -25,3 +26,11 @@ def identity(raw: bytes, message: Entity) -> str:
             digest.update(f"{name}:{value}\n".encode("utf-8", "surrogatepass"))
     digest.update(b"\n" + message.octets)
     return digest.hexdigest()
+
+
+def idempotency_key(identity: str, address_key: bytes, reason: Reason, scope: Scope) -> str:
+    """Return the key of an act that a mail asks for.
+
+    One mail may speak of several people, and in several tokens of several topics of one.
+    """
+    return f"mail:{identity}:{address_key.hex()}:{reason}:{scope.kind}:{scope.topic}"

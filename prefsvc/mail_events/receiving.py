@@ -9,7 +9,8 @@ from prefsvc.mail_events.ses_mail import ReceivedMail
 from prefsvc.mail_events.taking import Taken
 from prefsvc.mailbox.addressed import read_for
 from prefsvc.mailbox.authenticating import Provenance
-from prefsvc.mailbox.taking import ACTED_ON, Arrived, take
+from prefsvc.mailbox.making import ACTED_ON, Arrived
+from prefsvc.mailbox.taking import take
 
 
 async def receive(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from prefsvc.brands import AppliedBrand
 from prefsvc.doors import Service
-from prefsvc.mailbox.taking import brand_at, has_token
+from prefsvc.mailbox.ours import brand_at, has_token
 
 
 def read_for(service: Service, brand: AppliedBrand, given: Sequence[str]) -> Sequence[str]:

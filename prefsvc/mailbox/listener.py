@@ -26,7 +26,9 @@ from prefsvc.mail.mail import Mail
 from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.content import Content
 from prefsvc.mailbox.limits import Limits
-from prefsvc.mailbox.taking import Arrived, is_ours, take
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.ours import is_ours
+from prefsvc.mailbox.taking import take
 from prefsvc.settings import Settings
 
 log = structlog.get_logger()

@@ -22,7 +22,8 @@ from prefsvc.mail.mail import Mail
 from prefsvc.mail.reading import Outcome
 from prefsvc.mailbox.addressed import with_token
 from prefsvc.mailbox.authenticating import Provenance
-from prefsvc.mailbox.taking import ACTED_ON, Arrived, take
+from prefsvc.mailbox.making import ACTED_ON, Arrived
+from prefsvc.mailbox.taking import take
 from prefsvc.outward.imap import Pulled
 from prefsvc.outward.imap_faults import MailboxError
 from prefsvc.outward.imap_line import Line

@@ -134,7 +134,8 @@ class OptedOut(msgspec.Struct, frozen=True, tag="opted_out"):
 class Pressed(msgspec.Struct, frozen=True, tag="pressed", omit_defaults=True):
     """A press of a short link, of which only the register knows what it stands for.
 
-    Without a `scope` it stops what the link says.
+    Without a `scope` it stops what the link says. A mail to the link's address presses it, too, or
+    a report about a message that has the link: `mail` is its identity, by which it is known again.
     """
 
     brand: str
@@ -144,6 +145,8 @@ class Pressed(msgspec.Struct, frozen=True, tag="pressed", omit_defaults=True):
     received_at: datetime
     event_id: UUID
     scope: KeptScope | None = None
+    reason: Reason = "opt_out"
+    mail: str | None = None
 
 
 class Texted(msgspec.Struct, frozen=True, tag="texted"):

@@ -21,6 +21,7 @@ from prefsvc.country import known_country
 from prefsvc.db.away import AWAY
 from prefsvc.doors import Service
 from prefsvc.errors import TooBusy
+from prefsvc.mail.identity import idempotency_key
 from prefsvc.scopes import scope_of
 from prefsvc.spool.items import Doubted, Item, OptedOut, Pressed, Texted, decode
 from prefsvc.spool.store import Kept, Store
@@ -152,13 +153,16 @@ async def _act(service: Service, item: Pressed) -> Act:
         found = await short_links.find(tx, brand, item.link_id)
     channel = found.recipient.channel
     scope = item.scope.read() if item.scope else scope_of(brand, channel, None, found.topic)
+    whom = found.recipient.address_key
     return Act(
         brand,
         found.recipient,
         scope,
         item.source,
         item.evidence,
+        reason=item.reason,
         received_at=item.received_at,
+        idempotency_key=item.mail and idempotency_key(item.mail, whom, item.reason, scope),
         country=known_country(found.country),
         event_id=item.event_id,
     )

@@ -28,14 +28,12 @@ from prefsvc.errors import (
     TooBusy,
     UndoTooLate,
 )
-from prefsvc.evidence import storable
 from prefsvc.following import Followed, follow
-from prefsvc.ledger import new_event_id
 from prefsvc.links import ONE_CLICK
 from prefsvc.opt_outs import Act, Recorded
-from prefsvc.spool import items
+from prefsvc.spool import spooled
 from prefsvc.suppression import Scope
-from prefsvc.token import ShortToken, bucket_of_link
+from prefsvc.token import ShortToken
 from prefsvc.web import link_pages
 from prefsvc.web.pages import EVERYTHING_FIELD, NONCE_FIELD, TICKET_FIELD, Form
 from prefsvc.web.problems import RETRY_AFTER_SECONDS, STATUS
@@ -107,22 +105,14 @@ async def _keep_press(request: web.Request, service: Service, pressed: Pressed) 
         if isinstance(read, ShortToken)
     )
     now = service.now()
-    event_id = new_event_id(now, bucket_of_link(short.link_id))
-    press = items.Pressed(
-        short.brand,
-        short.link_id,
-        _source(pressed),
-        storable(pressed.evidence),
-        now,
-        event_id,
-        items.KeptScope("brand") if pressed.wants_everything else None,
-    )
+    scope = Scope("brand") if pressed.wants_everything else None
+    press = spooled.press(short, _source(pressed), pressed.evidence, now, scope=scope)
     try:
         await service.spool.keep(press, now)
     except (SpoolFull, SpoolUnusable) as refusal:
         log.error("opt_out_not_kept", why=refusal.code)  # noqa: TRY400 - a refusal of ours
         return _away(request, Form.opt_out(pressed.nonce, everything=pressed.wants_everything))
-    return link_pages.receipt(event_id)
+    return link_pages.receipt(press.event_id)
 
 
 def _source(pressed: Pressed) -> str:

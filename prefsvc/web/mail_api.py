@@ -15,7 +15,8 @@ from prefsvc.mailbox import forms
 from prefsvc.mailbox.addressed import read_for
 from prefsvc.mailbox.authenticating import Provenance
 from prefsvc.mailbox.forms import Posted
-from prefsvc.mailbox.taking import Arrived, take
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.taking import take
 from prefsvc.web.auth import Entry, admitted, admitted_by_url
 from prefsvc.web.body import answer, query
 

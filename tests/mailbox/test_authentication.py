@@ -9,7 +9,8 @@ from prefsvc.mail.authentication import Authentication
 from prefsvc.mail.mail import Mail
 from prefsvc.mail.message import parse
 from prefsvc.mailbox.authenticating import Provenance
-from prefsvc.mailbox.taking import Arrived, take
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.taking import take
 from prefsvc.metrics import MAILS_AUTHENTICATED
 from tests.mailbox.conftest import NEWS, Office, mail
 from tests.support.cast import ANN, BOB

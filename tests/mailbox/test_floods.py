@@ -8,7 +8,8 @@ import pytest
 
 from prefsvc.mail.mail import Mail
 from prefsvc.mailbox.authenticating import Provenance
-from prefsvc.mailbox.taking import Arrived, take
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.taking import take
 from prefsvc.metrics import MAIL_FLOODS
 from prefsvc.origins import ORIGINS_MAX, Origins
 from prefsvc.work.floods import watch_floods

@@ -6,7 +6,8 @@ import pytest
 
 from prefsvc import brands
 from prefsvc.mail.mail import Mail
-from prefsvc.mailbox.taking import Arrived, take
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.taking import take
 from tests.mailbox.conftest import NEWS, mail
 from tests.mailbox.test_listener import short_token
 from tests.receipts.conftest import BOX, CARE, MAIL, answering, applied

@@ -12,7 +12,9 @@ from prefsvc import short_links
 from prefsvc.address import Address
 from prefsvc.doors import Service
 from prefsvc.errors import TooBusy
-from prefsvc.mailbox.taking import Arrived, Mail, take
+from prefsvc.mail.mail import Mail
+from prefsvc.mailbox.making import Arrived
+from prefsvc.mailbox.taking import take
 from prefsvc.recipients import Recipient
 from prefsvc.spool import replaying
 from prefsvc.spool.store import Store
@@ -20,7 +22,9 @@ from prefsvc.work.loops import repeat
 from tests.sms.twilio_client import signed, sms
 from tests.support.cast import ACMES_NUMBER, ANN, ANNS_PHONE, BOB, ORIGIN, TWILIO_TOKEN
 from tests.support.register import act
+from tests.unit.mail.letters import report
 
+ARF = "Feedback-Type: abuse\nUser-Agent: x/1\nVersion: 1\n"
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 HOOK = "/hooks/twilio/messages"
 
@@ -145,6 +149,71 @@ async def test_a_mail_is_kept(service, away, tend, ledger):
     await tend()
     [row] = await ledger()
     assert (row["canonical"], row["source"]) == (ANN, "mail_reply_unproven")
+
+
+def mail_to(link, *, subject=""):
+    """A mail to the address that a List-Unsubscribe names, as a mail program writes it."""
+    address = f"u+{link.removeprefix('/u/')}@acme.example"
+    head = f"From: {BOB}\r\nTo: {address}\r\nSubject: {subject}\r\nMessage-ID: <1@example.org>\r\n"
+    raw = f"{head}Date: Sun, 29 Nov 2026 12:00:00 +0000\r\n\r\n".encode()
+    return Arrived(Mail(raw), address, "127.0.0.1", BOB)
+
+
+async def test_a_mail_to_a_short_links_address_is_kept_and_known_when_it_comes_again(
+    service, tend, ledger, clock
+):
+    arrived = mail_to(await short(service, topic="news"))
+    service.spool.note(is_away=True)
+    clock.stop(asked_at := clock())
+    for _ in range(2):
+        assert (await take(service, arrived)).outcome == "opt_out"
+    clock.move(minutes=5)
+    await tend()
+    await take(service, arrived)
+    [row] = await ledger()
+    assert (row["canonical"], row["source"], row["topic"]) == (ANN, "mailbox", "news")
+    assert row["received_at"] == asked_at
+    [evidence] = await service.database.pool.fetch("select content from evidence")
+    assert evidence["content"]["named_by"] == "token"
+
+
+async def test_a_mail_that_had_been_taken_before_is_known_when_the_spool_gives_it_back(
+    service, tend, ledger
+):
+    arrived = mail_to(await short(service))
+    await take(service, arrived)
+    service.spool.note(is_away=True)
+    await take(service, arrived)
+    await tend()
+    assert len(await ledger()) == 1
+
+
+async def test_a_complaint_about_a_short_links_message_is_kept(service, tend, ledger):
+    link = await short(service, topic="news")
+    original = f"From: news@acme.example\nTo: redacted\nList-Unsubscribe: <{ORIGIN}{link}>\n\n"
+    raw = report(ARF, kind="feedback-report", original=original)
+    service.spool.note(is_away=True)
+    for _ in range(2):
+        arrived = Arrived(Mail(raw), "complaints@acme.example", "127.0.0.1", "")
+        assert (await take(service, arrived, service.book.get("acme"))).outcome == "complaint"
+    await tend()
+    rows = await ledger()
+    assert {(row["canonical"], row["reason"], row["scope"]) for row in rows} == {
+        (ANN, "complaint", "brand")
+    }
+    assert len(rows) == len({row["channel"] for row in rows})
+
+
+async def test_a_report_that_a_person_must_look_at_is_left_to_be_sent_again(service):
+    link = await short(service)
+    address = "CFBL-Address: fbl@acme.example; report=arf"
+    original = f"From: news@acme.example\n{address}\nCFBL-Feedback-ID: {link[3:]}\n\n"
+    raw = report(ARF, kind="feedback-report", original=original)
+    service.settings = service.settings.model_copy(update={"mail_authentication": "header"})
+    service.spool.note(is_away=True)
+    with pytest.raises(ConnectionError):
+        await take(service, Arrived(Mail(raw), "x@acme.example", "127.0.0.1", ""))
+    assert await waiting(service) == 0
 
 
 async def test_what_came_while_it_waited_is_recorded_in_order(client, away, tend, sealed, clock):

@@ -1,7 +1,7 @@
 """Counting days: weekends, holidays, time zones.
 
 Holidays come from the `holidays` library and are kept per calendar and year; counts are kept too,
-since the opt-outs of one day all ask for the same few. Both caches are bounded.
+since the opt-outs of one day all ask for the same few. All caches are bounded.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,8 @@ CALENDAR_VERSION: Final = f"holidays {version('holidays')}"
 
 _DAY: Final = timedelta(days=1)
 _SATURDAY: Final = 5
-
+_DAYS_MAX: Final = 1 << 14
+"""So many days of zones are kept: four years of a list in the eight zones of a country."""
 
 NamedDays: TypeAlias = tuple[tuple[date, str], ...]
 """Holidays, with their names."""
@@ -88,13 +89,13 @@ def zone(name: str) -> ZoneInfo:
     return ZoneInfo(name)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_DAYS_MAX)
 def start_of_day(day: date, zone_name: str) -> datetime:
     """Return the moment with which a day begins in a zone, in UTC."""
     return datetime.combine(day, time.min, tzinfo=zone(zone_name)).astimezone(UTC)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=_DAYS_MAX)
 def end_of_day(day: date, zone_name: str) -> datetime:
     """Return a day's last microsecond in a zone, in UTC, so that it still bears the day's date."""
     return datetime.combine(day, time.max, tzinfo=zone(zone_name)).astimezone(UTC)

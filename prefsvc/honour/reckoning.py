@@ -252,7 +252,7 @@ def _statutory(
 def _conservative(rule: Rule, earliest: datetime, zone_name: str, time_zone: str) -> Ending:
     if _is_elapsed(rule):
         return _same_time(earliest + _elapsed(rule), zone_name)
-    zones = (zone_name, time_zone, *rule.time_zones)
+    zones = tuple(dict.fromkeys((zone_name, time_zone, *rule.time_zones)))  # often all the same
     if rule.window.unit != "business_days":
         endings = [_same_time_of_day(rule, earliest, name) for name in zones]
         return min(endings, key=lambda ending: ending.at)

@@ -96,10 +96,10 @@ async def clicks_meanwhile(
     clicks, count = opt_outs.clicks_of(service, register.brand.slug), min(setting.count, CLICKS_MAX)
     warm = await load(Job("127.0.0.1", one.port, 16, clicks(count)))
     name, half = "opt-out at half load", warm.rate / 2
-    await opt_outs.latency(setting, one, clicks(count), f"{name}, alone", half)
+    await opt_outs.latency(setting, one, lambda: clicks(count), f"{name}, alone", half)
     streaming = asyncio.create_task(endlessly(register, one))
     streamed = f"{name}, while {register.count:,} stream"
-    await opt_outs.latency(setting, one, clicks(count), streamed, half)
+    await opt_outs.latency(setting, one, lambda: clicks(count), streamed, half)
     streaming.cancel()
     await asyncio.wait([streaming])
 

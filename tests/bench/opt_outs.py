@@ -72,16 +72,15 @@ async def rates(
     say(name, "/s", list(zip(ours, inserts, strict=True)), "/s pgbench", at_least=target)
     say(name, "/s", list(zip(ours, nothing, strict=True)), "/s bare handler")
     half = statistics.median(ours) / 2
-    await latency(setting, one, clicks(setting.count), f"{name}, half load", half)
+    await latency(setting, one, lambda: clicks(setting.count), f"{name}, half load", half)
 
 
 async def latency(
-    setting: Setting, one: Served, clicks: list[bytes], name: str, per_second: float
+    setting: Setting, one: Served, made: Callable[[], list[bytes]], name: str, per_second: float
 ) -> None:
-    """Say how long these clicks take at this many a second."""
-    job = Job("127.0.0.1", one.port, 64, clicks, per_second)
-    outcome = await load(job)
+    """Say how long clicks take at this many a second, made anew for each round."""
+    jobs = [Job("127.0.0.1", one.port, 64, made(), per_second) for _ in range(setting.rounds)]
+    outcomes = [await load(job) for job in jobs]
     for part, target in ((0.5, None), (0.99, 20.0), (0.999, None)):
-        setting.report.alone(
-            f"{name}, p{part * 100:g}", "ms", [outcome.quantile(part)], at_most=target
-        )
+        taken = [outcome.quantile(part) for outcome in outcomes]
+        setting.report.alone(f"{name}, p{part * 100:g}", "ms", taken, at_most=target)

@@ -55,6 +55,14 @@ async def test_what_cannot_be_read_may_not_be_sent(client, keys, unreadable):
     assert verdict == {"may_send": False, "reason": "unreadable"}
 
 
+async def test_what_comes_after_thousands_that_cannot_be_read_is_looked_for(client, keys):
+    await say_stop(client, keys, ANN)
+    *others, verdict = await check(client, keys.mailer, *["ann"] * 6000, ANN)
+    assert not verdict["may_send"]
+    assert verdict["reason"] == "opt_out"
+    assert {one["reason"] for one in others} == {"unreadable"}
+
+
 @pytest.mark.parametrize("unreadable", ["", "00", "zz" * 32, "0" * 63, "0" * 65])
 async def test_a_digest_that_is_none_may_not_be_sent(client, keys, unreadable):
     [verdict] = await check(client, keys.mailer, sha256=[unreadable])

@@ -1,6 +1,7 @@
 """One server and one database a session, migrated as in production, emptied after each test."""
 
 import os
+import signal
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,9 @@ CORPORA = Path(os.environ.get("PREFSVC_CORPORA") or ROOT.parent / "shared" / "co
 # How long an example takes depends on what else the machine does: no claim of ours.
 hypothesis.settings.register_profile("prefsvc", deadline=None)
 hypothesis.settings.load_profile("prefsvc")
+
+# What `nohup make test` leaves to us, services would inherit: they would ignore SIGHUP, too.
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 TABLES = (
     "import_refusal", "import_place", "import", "twilio_consent", "twilio_target", "twilio_account",

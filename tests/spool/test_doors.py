@@ -292,13 +292,14 @@ def commits(monkeypatch):
 
 
 async def test_opt_outs_by_links_of_both_forms_share_a_transaction(  # noqa: PLR0917 - fixtures
-    service, client, tend, sealed, ledger, commits
+    service, client, tend, sealed, ledger, commits, clock
 ):
     people = [f"person{number}@example.org" for number in range(12)]
     paths = [await short(service, one) if n % 2 else sealed(one) for n, one in enumerate(people)]
     service.spool.note(is_away=True)
     for path in paths:
         assert (await client.post(path, data=ONE_CLICK)).status == 200
+        clock.move(milliseconds=1)  # ids are in the order of milliseconds
     await tend()
     assert commits == [12]
     assert [row["canonical"] for row in await ledger()] == people

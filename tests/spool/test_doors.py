@@ -493,10 +493,12 @@ async def test_a_database_that_answers_and_takes_nothing_is_tried_no_more_often_
         raise DiskFullError
 
     monkeypatch.setattr(Service, "commit", full)
+    # One waits before the database is asked: else it is found to be back, and takes all the others.
+    assert (await client.post(sealed(), data=ONE_CLICK)).status == 200
     loop = asyncio.create_task(repeat("spool", away.stopping, 600, tend, waker=away.spool.doubted))
-    for number in range(9):
+    await tried.wait()
+    for number in range(8):
         assert (await client.post(sealed(f"{number}@example.org"), data=ONE_CLICK)).status == 200
-        await tried.wait()
     away.stop()
     await loop
     assert len(tries) == 1

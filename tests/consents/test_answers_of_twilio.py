@@ -113,6 +113,7 @@ async def test_a_request_that_comes_to_nothing_charges_no_item(seen, status):
 
 
 async def test_429_is_honoured_for_as_long_as_it_says(seen):
+    seen.clock.stop(seen.service.now())
     for number in range(100):
         seen.twilio.told.append(_earlier(seen, number))
     await seen.stops(ANNS_PHONE)

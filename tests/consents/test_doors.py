@@ -15,6 +15,7 @@ from tests.sms.twilio_client import signed, sms
 from tests.support.cast import ACMES_NUMBER, ANNS_PHONE, ORIGIN, TWILIO_TOKEN
 from tests.support.consent_server import ACCOUNT
 from tests.support.lists import ACME, say_stop
+from tests.support.waiting import until
 
 HOOK = "/hooks/twilio/messages"
 QUICK_SECONDS = 1
@@ -24,10 +25,8 @@ STATUS = f"{ACME}/twilio"
 @pytest.fixture
 async def seen(client, service, twilio):
     """The running service, once it has seen acme's targets."""
-    count = "select count(*) from twilio_target"
-    async with asyncio.timeout(20):
-        while await service.database.pool.fetchval(count) < 2:  # noqa: ASYNC110 - rows
-            await asyncio.sleep(0.01)
+    both = "select count(*) = 2 from twilio_target"
+    await until(lambda: service.database.pool.fetchval(both))
     return client
 
 
@@ -50,12 +49,14 @@ async def status(client, keys):
     return await reply.json()
 
 
-async def until(client, keys, is_so):
+async def stands(client, keys, is_so):
     """Wait until it stands so; return how."""
-    async with asyncio.timeout(20):
-        while not is_so(found := await status(client, keys)):  # noqa: ASYNC110 - it is a row
-            await asyncio.sleep(0.01)
-    return found
+
+    async def found():
+        stand = await status(client, keys)
+        return stand if is_so(stand) else None
+
+    return await until(found)
 
 
 async def test_one_click_on_the_web_is_a_block_at_twilio_within_a_second(seen, service, twilio):
@@ -125,7 +126,7 @@ async def test_it_says_how_the_company_heard(seen, twilio, keys, source, told_as
 async def test_what_failed_is_counted_and_shown(seen, service, twilio, keys):
     twilio.errors[ANNS_PHONE] = (30646, ["INVALID_CONTACT_ID"])
     await presses(seen, service, ANNS_PHONE)
-    found = await until(seen, keys, lambda found: found["failed_count"] == 2)
+    found = await stands(seen, keys, lambda found: found["failed_count"] == 2)
     assert found["errors"] == [{"error": "30646 INVALID_CONTACT_ID", "count": 2}]
     assert [one["failed_count"] for one in found["targets"]] == [1, 1]
     await count_untold(service)
@@ -149,7 +150,7 @@ async def test_how_it_stands_is_shown_with_an_estimate(seen, service, twilio, ke
     twilio.answers = [403]
     said = await say_stop(seen, keys, ANNS_PHONE, channel="sms")
     await say_stop(seen, keys, phone(150), channel="sms", source="import", evidence={"file": "1"})
-    found = await until(seen, keys, lambda found: found["failing_since"])
+    found = await stands(seen, keys, lambda found: found["failing_since"])
     assert found["failing_how"] == "forbidden"
     assert found["oldest_at"]
     assert found["fresh"]["row_count"] == 2
@@ -157,7 +158,7 @@ async def test_how_it_stands_is_shown_with_an_estimate(seen, service, twilio, ke
     assert found["fresh"]["through_at"] > found["failing_since"]
     assert not found["fresh"]["may_miss_deadline"]
     # Rows are queued a moment before the positions that they came from are noted as read.
-    found = await until(
+    found = await stands(
         seen,
         keys,
         lambda found: (
@@ -178,7 +179,7 @@ async def test_a_deadline_that_comes_before_the_backlog_is_through_is_said(
 ):
     twilio.answers = [403]
     await say_stop(seen, keys, ANNS_PHONE, channel="sms")
-    await until(seen, keys, lambda found: found["failing_since"])
+    await stands(seen, keys, lambda found: found["failing_since"])
     await service.database.pool.execute(
         "update twilio_account set next_request_at = next_request_at + interval '60 days'"
     )
@@ -194,8 +195,7 @@ async def test_what_twilio_does_not_take_is_not_through_before_it_is_told_again(
     twilio.errors[ANNS_PHONE] = (30646, ["INTERNAL_SERVER_ERROR"])
     await say_stop(seen, keys, ANNS_PHONE, channel="sms")
     rows = "select count(*) = 2 and min(attempt_count) = 1 from twilio_consent"
-    while not await service.database.pool.fetchval(rows):
-        await twilio.wait_for_items(2)
+    await until(lambda: service.database.pool.fetchval(rows))
     await service.database.pool.execute(
         "update twilio_consent set next_attempt_at = deadline_at + interval '1 hour'"
     )

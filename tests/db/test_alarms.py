@@ -311,7 +311,7 @@ async def test_a_sender_that_another_process_has_in_hand_is_passed_over(
     clock.move(days=60)
     async with single(database_url) as conn, conn.transaction():
         await conn.execute("select 1 from sender_watch for update")
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(8):
             await rounds(service)
         assert len(await raised(service)) == 1
     await rounds(service)

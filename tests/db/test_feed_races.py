@@ -9,6 +9,7 @@ from prefsvc.db import queries
 from prefsvc.db.connection import Tx, single
 from tests.support.lists import apply_page
 from tests.support.register import act, address_in, record, withdraw, workload
+from tests.support.waiting import until
 
 WAITING = """
 select count(*) from pg_stat_activity
@@ -158,9 +159,7 @@ async def test_a_backend_killed_before_its_commit_leaves_no_gap(service, second)
 
 async def until_one_waits(service):
     """Return once some backend of this database waits for a lock."""
-    async with asyncio.timeout(10):
-        while not await service.database.pool.fetchval(WAITING):  # noqa: ASYNC110 - a lock
-            await asyncio.sleep(0)
+    await until(lambda: service.database.pool.fetchval(WAITING))
 
 
 async def test_writers_stalled_aborted_and_killed_lose_nothing_to_readers(service, database_url):

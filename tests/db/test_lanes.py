@@ -8,6 +8,7 @@ import pytest
 from prefsvc.db.connection import connect
 from prefsvc.db.lanes import Lanes, lane
 from prefsvc.errors import TooBusy
+from tests.support.waiting import until
 
 SIZES = {"intake": 4, "rest": 2}
 
@@ -42,9 +43,7 @@ class Holders:
     async def add(self, name, count):
         self.tasks += [asyncio.create_task(self.hold(name)) for _ in range(count)]
         before = self.holding
-        async with asyncio.timeout(20):
-            while self.holding < before + count:  # noqa: ASYNC110
-                await asyncio.sleep(0)
+        await until(lambda: self.holding >= before + count)
 
 
 async def test_a_full_lane_takes_no_connection_of_another(database):

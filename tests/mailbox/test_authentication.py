@@ -226,7 +226,7 @@ async def test_with_nobody_looking_mail_counts_as_it_always_did(office, service,
 
 
 async def test_many_at_once_wait_for_a_silent_name_server_together(office, service, names):
-    service.settings = service.settings.model_copy(update={"mail_dns_timeout_seconds": 1})
+    service.settings = service.settings.model_copy(update={"mail_dns_timeout_seconds": 2})
     names.is_silent = True
     before = time.monotonic()
     await asyncio.gather(
@@ -235,4 +235,4 @@ async def test_many_at_once_wait_for_a_silent_name_server_together(office, servi
             for n in range(4)
         )
     )
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 7

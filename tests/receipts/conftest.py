@@ -11,8 +11,9 @@ import pytest
 from prefsvc import brands
 from prefsvc.brand import Brand
 from tests.support.cast import ACME, ANN
-from tests.support.mail_relay import LIMIT_SECONDS, Relay, relaying
+from tests.support.mail_relay import Relay, relaying
 from tests.support.taking_mail import listening
+from tests.support.waiting import until
 
 BOX = "stop@mail.acme.example.com"
 CARE = "care@mail.acme.example.com"
@@ -69,17 +70,13 @@ class House:
 
     async def is_settled(self, state="delivered"):
         """Wait until nothing is on its way any more; say whether all ended so."""
-        pending = "select count(*) from delivery where state = 'pending'"
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while await self.value(pending):  # noqa: ASYNC110 - it is in the database
-                await asyncio.sleep(0.01)
+        pending = "select from delivery where state = 'pending'"
+        await until(lambda: self.value(f"select not exists ({pending})"))
         return not await self.value("select count(*) from delivery where state <> $1", state)
 
     async def has_tried(self, times=1):
         """Wait until the one receipt was tried so often."""
-        async with asyncio.timeout(LIMIT_SECONDS):
-            while await self.value("select attempt_count from delivery") < times:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+        await until(lambda: self.value("select attempt_count >= $1 from delivery", times))
 
     async def tries_again(self):
         """Let it be tried at once, whatever its schedule says."""

@@ -1,6 +1,5 @@
 """Words to tell a story in: a brand, its programs, its people, and the days that pass."""
 
-import asyncio
 import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,6 +12,7 @@ from prefsvc import api_keys, brands, senders
 from prefsvc.brand import Brand
 from prefsvc.work.alarms import raise_alarms
 from tests.support.lists import read_ndjson
+from tests.support.waiting import until
 
 FOLDER = Path(__file__).parents[2] / "deploy" / "brands"
 BEGINNING = datetime(2026, 11, 20, 17, tzinfo=UTC)
@@ -97,13 +97,8 @@ class Story:
         """Look at the senders' clocks once; wait until every notice has been delivered."""
         await raise_alarms(self.service)
         self.service.enqueued.set()
-        async with asyncio.timeout(60):
-            while await self._notices_underway():  # noqa: ASYNC110 - rows
-                await asyncio.sleep(0.01)
-
-    async def _notices_underway(self):
-        query = "select count(*) from delivery where state = 'pending'"
-        return await self.service.database.pool.fetchval(query)
+        underway = "select from delivery where state = 'pending'"
+        await until(lambda: self.service.database.pool.fetchval(f"select not exists ({underway})"))
 
     async def clicks_unsubscribe(self, address, topic=None):
         """Press the button of a mail program (RFC 8058); return how the address stands then."""

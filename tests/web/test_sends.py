@@ -26,6 +26,7 @@ from tests.support.sending import (
     register,
     report,
 )
+from tests.support.waiting import until
 
 SECOND = timedelta(seconds=1)
 FOUND = "select count(*) from violation"
@@ -315,9 +316,7 @@ async def test_what_was_read_before_the_connection_broke_off_counts(client, keys
     )
     with socket.create_connection((client.host, client.port)) as connection:
         await asyncio.to_thread(connection.sendall, head.encode() + lines)
-        async with asyncio.timeout(10):
-            while not await service.database.pool.fetchval(FOUND):  # noqa: ASYNC110 - a row
-                await asyncio.sleep(0.01)
+        await until(lambda: service.database.pool.fetchval(FOUND))
     again = await report(client, keys.mailer, json.loads(good))
     assert again.verdicts == ["violation"]
     assert await service.database.pool.fetchval(FOUND) == 1

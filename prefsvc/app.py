@@ -3,26 +3,28 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 
-import asyncpg
 import structlog
 from aiohttp import web
 
 from prefsvc import brands, installation, logs, reckonings
 from prefsvc.bounded import Deadline
 from prefsvc.brand import Brand
-from prefsvc.brands import Applied, BrandBook
+from prefsvc.brands import Applied
 from prefsvc.db.away import AWAY
-from prefsvc.db.connection import Clock, Database, PlainConnection, connect, single, wall_clock
+from prefsvc.db.connection import Clock, Database, PlainConnection, Tx, connect, single, wall_clock
 from prefsvc.db.lanes import Lane, Lanes
 from prefsvc.db.migrate import migrate
 from prefsvc.doors import SERVICE, Service
-from prefsvc.errors import BrandRefusal, DatabaseUnreachable
+from prefsvc.errors import BrandRefusal, DatabaseUnreachable, OtherDatabase
 from prefsvc.mail_events.certificates import SNS, Sns
 from prefsvc.mail_events.webhook import post_mail_events
 from prefsvc.settings import Settings
 from prefsvc.sms.routes import SMS_ROUTES
+from prefsvc.spool import known
+from prefsvc.spool.known import Known
 from prefsvc.vault import Vault
 from prefsvc.web.manners import MANNERS, Manners, manners, tell
 from prefsvc.web.problems import problems
@@ -34,32 +36,77 @@ log = structlog.get_logger()
 
 MAIL_ROUTES = [web.post("/hooks/mail/{provider}/{source}", post_mail_events)]
 
-_UNREACHABLE = (
-    *AWAY,
-    asyncpg.InvalidAuthorizationSpecificationError,
-    asyncpg.InvalidCatalogNameError,
-    asyncpg.InsufficientPrivilegeError,
-)
-
 
 @asynccontextmanager
 async def opened(
-    settings: Settings, vault: Vault, dsn: str, *, clock: Clock = wall_clock
+    settings: Settings,
+    vault: Vault,
+    dsn: str,
+    *,
+    clock: Clock = wall_clock,
+    is_patient: bool = False,
 ) -> AsyncIterator[Service]:
-    """Migrate the database, recognise the installation and open the service for the block."""
-    async with reached(settings, dsn) as conn:
-        for name in await migrate(conn):
-            log.info("migrated", migration=name)
-    async with database(settings, dsn, clock=clock) as db:
-        async with db.transaction() as tx:
-            known = await installation.recognise(tx, vault)
-        service = Service(settings, db, vault, known, BrandBook.of((), vault.token_masters))
-        await service.refresh_book()
-        await reckonings.learn(db)
+    """Migrate the database, recognise the installation and open the service for the block.
+
+    Where the database cannot be used that was there before, a patient service is opened by what is
+    known of it, keeps opt-outs in the spool, and does the rest when the database is there.
+    """
+    async with database(settings, dsn, clock=clock, is_open=False) as db:
+        service = await _by_the_database(settings, vault, db, is_patient=is_patient)
         try:
             yield service
         finally:
             service.spool.close()
+
+
+async def _by_the_database(
+    settings: Settings, vault: Vault, db: Database, *, is_patient: bool
+) -> Service:
+    """Return the service by what is in the database, or where it may be, by what was."""
+    try:
+        found = await _found(settings, vault, db)
+    except (DatabaseUnreachable, *AWAY) as error:
+        before = known.kept(settings.spool_folder, vault) if is_patient else None
+        if before is None:
+            raise
+        kind = type(error.__cause__ or error).__name__
+        log.error("started_without_database", kind=kind)  # noqa: TRY400 - its text says more
+        return _without_it(settings, vault, db, before)
+    service = Service(settings, db, vault, found.installation, found.book, found.book_version)
+    service.there.set()
+    await db.open()
+    return service
+
+
+def _without_it(settings: Settings, vault: Vault, db: Database, before: Known) -> Service:
+    service = Service(settings, db, vault, before.installation, before.book, before.book_version)
+    service.spool.note(is_away=True)
+    service.put_off.append(partial(_catch_up, service))
+    return service
+
+
+async def _catch_up(service: Service) -> None:
+    """Do what a start with the database does, now that it answers; then it can be used."""
+    found = await _found(service.settings, service.vault, service.database)
+    if found.installation.installation_id != service.installation.installation_id:
+        raise OtherDatabase
+    service.installation = found.installation
+    service.book, service.book_version = found.book, found.book_version
+    await service.database.open()
+
+
+async def _found(settings: Settings, vault: Vault, db: Database) -> Known:
+    """Migrate the database, recognise the installation and read its brands."""
+    async with reached(settings, db.dsn) as conn:
+        for name in await migrate(conn):
+            log.info("migrated", migration=name)
+        async with conn.transaction(isolation="read_committed"):
+            tx = Tx(conn, db.clock(), db.bases)
+            recognised = await installation.recognise(tx, vault)
+            version = await brands.version(tx)
+            book = await brands.load(tx, vault.token_masters)
+            await reckonings.learn(tx)
+    return Known(recognised, book, version)
 
 
 @asynccontextmanager
@@ -69,7 +116,7 @@ async def reached(settings: Settings, dsn: str) -> AsyncIterator[PlainConnection
         seconds = settings.connect_timeout_seconds
         try:
             conn = await stack.enter_async_context(single(dsn, connect_timeout_seconds=seconds))
-        except _UNREACHABLE as error:
+        except AWAY as error:
             # Which kind it is says enough; the driver's own words may repeat the URL.
             raise DatabaseUnreachable(
                 f"The database cannot be reached ({type(error).__name__}): check "
@@ -80,9 +127,9 @@ async def reached(settings: Settings, dsn: str) -> AsyncIterator[PlainConnection
 
 @asynccontextmanager
 async def database(
-    settings: Settings, dsn: str, *, clock: Clock = wall_clock
+    settings: Settings, dsn: str, *, clock: Clock = wall_clock, is_open: bool = True
 ) -> AsyncIterator[Database]:
-    """Open the pool with the settings' limits."""
+    """Make the pool with the settings' limits, and open it."""
     async with connect(
         dsn,
         pool_size=settings.pool_size,
@@ -91,6 +138,7 @@ async def database(
         lock_timeout_seconds=settings.lock_timeout_seconds,
         lanes=_lanes(settings),
         clock=clock,
+        is_open=is_open,
     ) as db:
         yield db
 
@@ -138,9 +186,8 @@ async def _let_go(app: web.Application) -> None:
     app[SERVICE].stop()
 
 
-async def apply_brands(service: Service, brand_files: Sequence[Path]) -> list[Applied]:
-    """Apply brand files, all or none, and use them at once."""
-    read = read_brands(brand_files)
+async def apply_brands(service: Service, read: Sequence[Brand]) -> list[Applied]:
+    """Apply brand files that were read, all or none, and use them at once."""
     async with service.database.transaction() as tx:
         applied = await brands.apply(tx, read)
     await service.refresh_book()

@@ -70,6 +70,10 @@ class Service:
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     enqueued: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a delivery was committed here, so that the loop that sends them looks at once."""
+    put_off: list[Callable[[], Awaitable[None]]] = field(default_factory=list)
+    """What a start without the database has left to do, in order, before it is used."""
+    there: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the database is used; when told to stop, too."""
     commits: GroupCommit = field(init=False)
     patience: Deadline = field(init=False)
     """How long an opt-out waits for its group, before it is kept in the spool."""
@@ -116,6 +120,7 @@ class Service:
     def stop(self) -> None:
         """Begin to stop: wake everything that waits."""
         self.stopping.set()
+        self.there.set()
         self.enqueued.set()
         self.bell.ring_all()
         self.spool.doubt()

@@ -437,6 +437,15 @@ class DatabaseUnreachable(Refusal):
     code = "database_unreachable"
 
 
+class OtherDatabase(Refusal):
+    """This is not the database that was used before: it is another installation's, or empty.
+
+    Check PREFSVC_DATABASE_URL. If it is meant, restart the service while the database answers.
+    """
+
+    code = "other_database"
+
+
 class UnknownEndpoint(Refusal):
     """There is no such endpoint for this key; the list of endpoints shows those there are."""
 

@@ -35,12 +35,11 @@ async def store_wanted(database: Database) -> None:
         database.bases.wanted.pop(basis_id, None)
 
 
-async def learn(database: Database) -> None:
+async def learn(tx: Tx) -> None:
     """Read which bases are stored: at the start, and where the database has another history."""
-    async with database.read() as tx:
-        known = {row.basis_id for row in await queries.bases(tx.conn)}
-    database.bases.stored.intersection_update(known)
-    database.bases.stored.update(known)
+    known = {row.basis_id for row in await queries.bases(tx.conn)}
+    tx.bases.stored.intersection_update(known)
+    tx.bases.stored.update(known)
 
 
 class Reckonings:

@@ -7,7 +7,7 @@ import yaml
 
 from prefsvc import app
 from prefsvc import brands as book
-from prefsvc.brand import check_together
+from prefsvc.brand import Brand, check_together
 from prefsvc.brands import Applied
 from prefsvc.cli.context import Commands, with_service
 from prefsvc.doors import Service
@@ -60,12 +60,12 @@ def _check(_: Settings, given: Namespace) -> int:
 
 
 def _apply(settings: Settings, given: Namespace) -> int:
-    files = _files(given.paths)
+    read = app.read_brands(_files(given.paths))
 
     async def work(service: Service) -> list[Applied]:
         if not given.dry_run:
-            return await app.apply_brands(service, files)
-        return await _would_apply(service, files)
+            return await app.apply_brands(service, read)
+        return _would_apply(service, read)
 
     for applied in with_service(settings, work):
         if not applied.changes:
@@ -76,9 +76,8 @@ def _apply(settings: Settings, given: Namespace) -> int:
     return 0
 
 
-async def _would_apply(service: Service, files: list[Path]) -> list[Applied]:
+def _would_apply(service: Service, read: list[Brand]) -> list[Applied]:
     """Say what applying would change, against what is applied now."""
-    read = app.read_brands(files)
     standing = {
         slug: one.brand for slug, one in service.book.by_slug.items() if one.retired_at is None
     }

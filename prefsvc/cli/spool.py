@@ -13,7 +13,7 @@ from prefsvc.doors import Service
 from prefsvc.settings import Settings
 from prefsvc.spool.replaying import replay
 from prefsvc.spool.spool import Spool
-from prefsvc.spool.store import Kept, Standing, Store
+from prefsvc.spool.store import FILE, Kept, Standing, Store
 
 T = TypeVar("T")
 SHOWN_DEFAULT = 100
@@ -67,7 +67,7 @@ def standing(settings: Settings) -> Standing:
 
 def _with_store(settings: Settings, work: Callable[[Store], T], *, otherwise: T) -> T:
     """Do something with the file, if there is one."""
-    if not settings.spool_folder.exists():
+    if not (settings.spool_folder / FILE).exists():
         return otherwise
 
     async def run() -> T:

@@ -1,4 +1,7 @@
-"""What a database that is stopping, starting, out of reach, full or overloaded looks like here."""
+"""What a database looks like here that cannot be used, whoever or whatever is to blame.
+
+It is stopping, starting, out of reach, full, overloaded, read-only, or lets us in no more.
+"""
 
 from typing import Final
 
@@ -17,4 +20,8 @@ AWAY: Final = (
     asyncpg.PostgresSystemError,  # its disk fails
     asyncpg.QueryCanceledError,
     asyncpg.LockNotAvailableError,
+    asyncpg.ReadOnlySQLTransactionError,  # a standby now, or its provider has stopped writes
+    asyncpg.InvalidAuthorizationSpecificationError,  # it lets us in no more
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
 )

@@ -1,7 +1,7 @@
 """The pool, and transactions that carry their own clock."""
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final, Literal, TypeAlias, TypeVar
@@ -57,12 +57,18 @@ class Database:
     """What the doors hold: a pool and a clock."""
 
     pool: Pool
+    opening: Callable[[], Awaitable[object]] = field(repr=False)
+    """Opens the pool, until the block ends that made it."""
     clock: Clock = wall_clock
     acquire_timeout_seconds: float = 5
     dsn: str = field(default="", repr=False)
     """For connections outside the pool."""
     bases: Bases = field(default_factory=Bases)
     lanes: Lanes = field(default_factory=lambda: Lanes({}, {}, timeout_seconds=5))
+
+    async def open(self) -> None:
+        """Let transactions begin, once; who comes before finds the database away."""
+        await self.opening()
 
     @asynccontextmanager
     async def transaction(self, *, by_keys: bool = False) -> AsyncIterator[Tx]:
@@ -104,12 +110,20 @@ class Database:
         ):
             yield Tx(conn, self.clock(), self.bases)
 
+    async def renew(self) -> None:
+        """Have every connection made anew before it is next used."""
+        await self.pool.expire_connections()
+
     async def ping(self, seconds: float) -> None:
-        """Ask the server for an answer, beside the pool, which may be full of those who wait."""
+        """Ask the server whether it takes writes, beside the pool, which may be full.
+
+        Raises one of AWAY where it does not.
+        """
         async with single(
             self.dsn, connect_timeout_seconds=seconds, statement_timeout_seconds=seconds
         ) as conn:
-            await conn.execute("select")
+            if await conn.fetchval("select current_setting('transaction_read_only')") == "on":
+                raise ConnectionError("it takes no writes")
 
     @asynccontextmanager
     async def _connection(self) -> AsyncIterator[Connection]:
@@ -152,8 +166,9 @@ async def connect(
     statement_cache_size: int = 1024,
     lanes: Lanes | None = None,
     clock: Clock = wall_clock,
+    is_open: bool = True,
 ) -> AsyncIterator[Database]:
-    """Open the pool for the block's length.
+    """Make the pool for the block's length; unless it `is_open`, it is opened by the database.
 
     A statement that the server has not given up by itself in time is given up here, and in the end
     its connection: a line that was lost says nothing, and would be waited at for ever. With a
@@ -163,11 +178,11 @@ async def connect(
     that passes connections around between transactions (PgBouncer's transaction mode) prepared
     statements go missing: set it to 0 there.
     """
-    async with asyncpg.create_pool(
+    pool = asyncpg.create_pool(
         dsn,
-        min_size=1,
+        min_size=0,  # so that opening it cannot fail: it could not be tried again
         max_size=pool_size,
-        init=_codecs,
+        init=_prepare,
         reset=_nothing_to_reset,
         timeout=connect_timeout_seconds,
         command_timeout=statement_timeout_seconds * _LONGER or None,
@@ -179,11 +194,19 @@ async def connect(
             statement_timeout=statement_timeout_seconds,
             lock_timeout=lock_timeout_seconds,
             idle_in_transaction_session_timeout=idle_in_transaction_timeout_seconds,
+        ),
+    )
+    async with AsyncExitStack() as stack:
+        made = Database(
+            pool,
+            lambda: stack.enter_async_context(pool),
+            clock,
+            connect_timeout_seconds,
+            dsn,
         )
-        | await _durable(dsn, connect_timeout_seconds),
-    ) as pool:
-        opened = Database(pool, clock, connect_timeout_seconds, dsn)
-        yield replace(opened, lanes=lanes) if lanes else opened
+        if is_open:
+            await made.open()
+        yield replace(made, lanes=lanes) if lanes else made
 
 
 @asynccontextmanager
@@ -197,7 +220,7 @@ async def single(
         server_settings=_server_settings(statement_timeout=statement_timeout_seconds),
     )
     try:
-        await _codecs(conn)
+        await _prepare(conn)
         yield conn
     finally:
         await conn.close()
@@ -214,14 +237,6 @@ def _server_settings(**timeouts_seconds: float) -> dict[str, str]:
     }
 
 
-async def _durable(dsn: str, connect_timeout_seconds: float) -> dict[str, str]:
-    # A 2xx means flushed (DESIGN 2.1), so `off` is not ours to accept. Any other level flushes
-    # here, and more: it is the operator's choice.
-    async with single(dsn, connect_timeout_seconds=connect_timeout_seconds) as conn:
-        level = await conn.fetchval("select current_setting('synchronous_commit')")
-    return {"synchronous_commit": "on"} if level == "off" else {}
-
-
 async def _nothing_to_reset(conn: PlainConnection) -> None:
     """Keep the session as it is: an open transaction is rolled back before we are asked.
 
@@ -231,7 +246,13 @@ async def _nothing_to_reset(conn: PlainConnection) -> None:
     """
 
 
-async def _codecs(conn: PlainConnection) -> None:
+async def _prepare(conn: PlainConnection) -> None:
+    # A 2xx means flushed (DESIGN 2.1), so `off` is not ours to accept. Any other level flushes
+    # here, and more: it is the operator's choice.
+    await conn.execute(
+        "select set_config('synchronous_commit', 'on', false)"
+        " where current_setting('synchronous_commit') = 'off'"
+    )
     await conn.set_type_codec(
         "jsonb", encoder=_jsonb, decoder=_json, schema="pg_catalog", format="binary"
     )

@@ -31,7 +31,10 @@ async def _serve(
     stop = signals.stop()
     signals.on_hang_up(stop, lambda: log.warning("restart_needs_workers"))
     dsn = embedded.dsn(settings, running)
-    async with app.opened(settings, vault, dsn) as service, embedded.watched(running, stop):
+    async with (
+        app.opened(settings, vault, dsn, is_patient=running is None) as service,
+        embedded.watched(running, stop),
+    ):
         first_brands = await serving.apply_brands(service, is_embedded=running is not None)
         async with serving.doors(service, sockets):
             # The greeting shows a link and a key: for a terminal here, not for a server's log.

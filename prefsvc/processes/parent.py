@@ -110,6 +110,7 @@ class Parent:
                 mail=tuple(one.fileno() for one in self.sockets.mail),
                 is_first=is_first,
                 greets=greets,
+                is_patient=not greets and number not in self.places,
             )
 
         member = await crew.start(number, plan, self._asked)

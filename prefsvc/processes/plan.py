@@ -21,3 +21,5 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
     is_first: bool = False
     """The first of those that start together applies the brand files."""
     greets: bool = False
+    is_patient: bool = False
+    """It serves though the database is away; one that is to replace another has no need to."""

@@ -6,11 +6,13 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 from aiohttp import web
 
 from prefsvc import app
+from prefsvc.brand import Brand
 from prefsvc.doors import Service
 from prefsvc.errors import BrandRefusal
 from prefsvc.examples import examples
@@ -121,7 +123,11 @@ async def _mail(
 
 
 async def apply_brands(service: Service, *, is_embedded: bool) -> bool:
-    """Apply the configured brand files; a new embedded installation gets the examples."""
+    """Apply the configured brand files, as soon as the database is there.
+
+    A new embedded installation gets the examples; say whether it is one. What is wrong in a file is
+    said at once.
+    """
     folder = service.settings.brands_dir
     is_new = is_embedded and not service.book.by_slug
     if folder is None and not is_new:
@@ -129,10 +135,18 @@ async def apply_brands(service: Service, *, is_embedded: bool) -> bool:
     files = sorted((folder or examples()).glob("*.toml"))
     if not files:
         raise BrandRefusal(f"PREFSVC_BRANDS_DIR ({folder}) has no *.toml file.")
-    for applied in await app.apply_brands(service, files):
+    apply = partial(_apply, service, app.read_brands(files))
+    if service.put_off:
+        service.put_off.append(apply)
+    else:
+        await apply()
+    return is_new
+
+
+async def _apply(service: Service, read: Sequence[Brand]) -> None:
+    for applied in await app.apply_brands(service, read):
         if applied.changes:
             log.info("brand_applied", brand=applied.slug, changes=len(applied.changes))
-    return is_new
 
 
 def inherited(numbers: Sequence[int]) -> tuple[socket.socket, ...]:

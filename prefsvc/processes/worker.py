@@ -94,7 +94,8 @@ async def serve(settings: Settings, plan: Plan, end: socket.socket) -> None:
     worker = Worker(plan, await Line.over(end), signals.stop())
     async with _running(worker.say_that_we_live()), _running(worker.listen()):
         vault = open_vault(settings, make_missing=False)
-        async with app.opened(settings, vault, plan.dsn or embedded.dsn(settings, None)) as service:
+        dsn = plan.dsn or embedded.dsn(settings, None)
+        async with app.opened(settings, vault, dsn, is_patient=plan.is_patient) as service:
             is_embedded = plan.dsn is not None
             is_new = plan.is_first and await serving.apply_brands(service, is_embedded=is_embedded)
             sockets = Sockets(serving.inherited(plan.http), serving.inherited(plan.mail))

@@ -14,7 +14,7 @@ from typing import Final, TypeVar
 from prefsvc import metrics
 from prefsvc.errors import SpoolFull
 from prefsvc.spool.items import Item, encode
-from prefsvc.spool.store import Standing, Store
+from prefsvc.spool.store import FILE, Standing, Store
 
 _T = TypeVar("_T")
 _AT_ONCE: Final = 512
@@ -87,7 +87,7 @@ class Spool:
 
         Where there is no file yet, nothing is in it; `must_open` sees whether one can be made.
         """
-        is_there = must_open or self._store is not None or self.folder.exists()
+        is_there = must_open or self._store is not None or (self.folder / FILE).exists()
         standing = await self.use(Store.standing) if is_there else Standing(0, None, 0)
         self._waiting = standing.waiting
         metrics.SPOOL_WAITING.set(standing.waiting)

@@ -82,7 +82,7 @@ class Store:
         ):
             self._db.execute(f"pragma {pragma}")
         self._db.executescript(_SCHEMA)
-        _flush_folder(self._folder)
+        flush_folder(self._folder)
 
     def close(self) -> None:
         """Close the file."""
@@ -166,8 +166,8 @@ def _usable(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _flush_folder(folder: Path) -> None:
-    """Have the disk know that the file is there."""
+def flush_folder(folder: Path) -> None:
+    """Have the disk know which files are in it."""
     at = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(at)

@@ -17,6 +17,7 @@ from prefsvc.db import queries
 from prefsvc.db.lanes import lane
 from prefsvc.db.lease import Lease
 from prefsvc.doors import Service
+from prefsvc.spool.known import Known, keep
 from prefsvc.work import consents, deliveries, mailboxes
 from prefsvc.work.alarms import raise_alarms
 from prefsvc.work.floods import watch_floods
@@ -121,7 +122,24 @@ def history(service: Service) -> Round:
         async with service.database.transaction() as tx:
             service.installation = await installation.recognise(tx, service.vault)
         if service.installation.feed_epoch != before:
-            await reckonings.learn(service.database)
+            async with service.database.read() as tx:
+                await reckonings.learn(tx)
+
+    return look
+
+
+def keeping_book(service: Service) -> Round:
+    """Return the round that reads the brands again, and keeps what the next start may need."""
+    kept: Known | None = None
+
+    async def look() -> None:
+        nonlocal kept
+        await service.refresh_book()
+        known = Known(service.installation, service.book, service.book_version)
+        if kept is None or known.version != kept.version:
+            folder = service.settings.spool_folder
+            await asyncio.to_thread(keep, folder, known, service.vault)
+            kept = known
 
     return look
 
@@ -138,12 +156,14 @@ async def _run(service: Service) -> None:
     async with asyncio.TaskGroup() as group:
         for name, seconds, work, waker in (
             ("spool", settings.spool_probe_seconds, spooling(service), service.spool.doubted),
-            ("brands", settings.brands_refresh_seconds, service.refresh_book, None),
+            ("brands", settings.brands_refresh_seconds, keeping_book(service), None),
             ("history", settings.housekeeping_seconds, history(service), None),
             ("floods", settings.mail_flood_seconds, partial(watch_floods, service), None),
         ):
             loop = repeat(name, service.stopping, seconds, work, waker=waker)
             group.create_task(loop, name=name)
+        # Whatever is done for all is done by this version's tables.
+        await service.there.wait()
         group.create_task(lease.hold(service.stopping, partial(_for_all, service)), name="lease")
 
 

@@ -17,6 +17,7 @@ COMMAND_LINE_ONLY = {
     errors.MigrationEdited,
     errors.MigrationsIncomplete,
     errors.NoRuleAbout,
+    errors.OtherDatabase,
     errors.OtherSecrets,
     errors.RulesRefusal,
     errors.SchemaForbidden,

@@ -140,10 +140,12 @@ async def test_json_takes_moments_and_ids_as_their_text(database):
     "condition",
     [
         "disk_full", "out_of_memory", "too_many_connections", "io_error", "admin_shutdown",
-        "query_canceled", "lock_not_available",
+        "query_canceled", "lock_not_available", "read_only_sql_transaction",
+        "invalid_authorization_specification", "invalid_password", "invalid_catalog_name",
+        "insufficient_privilege",
     ],
 )  # fmt: skip
-async def test_a_server_that_has_no_room_or_no_time_is_away(database, condition):
+async def test_a_server_that_has_no_room_or_time_or_lets_us_do_nothing_is_away(database, condition):
     with pytest.raises(AWAY):
         await database.pool.execute(f"do $$ begin raise {condition}; end $$")
 

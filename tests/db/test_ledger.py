@@ -510,5 +510,6 @@ async def test_a_process_that_starts_knows_the_bases_that_are_stored(service, se
     assert service.database.bases.stored
     known = set(service.database.bases.stored)
     service.database.bases.stored.clear()
-    await reckonings.learn(service.database)
+    async with service.database.read() as tx:
+        await reckonings.learn(tx)
     assert service.database.bases.stored == known

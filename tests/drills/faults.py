@@ -26,6 +26,8 @@ from tests.support.wire import Wire
 
 FELT = 20
 """As many that are not recorded show that a full disk is felt."""
+KEPT_MEANWHILE = 40
+"""So many are taken by a service that has never seen its database."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +124,18 @@ def refuse(wire: Wire) -> Fault:
     async def strike(scene: Scene) -> None:
         wire.refuse()
         await scene.traffic.answered_everywhere()
+        await wire.listen()
+
+    return strike
+
+
+def start_without(wire: Wire) -> Fault:
+    """Kill the service while the database is away: it starts without, and goes on taking."""
+
+    async def strike(scene: Scene) -> None:
+        wire.refuse()
+        _kill(*workers(scene.house), scene.house.process)
+        await scene.traffic.more(KEPT_MEANWHILE)
         await wire.listen()
 
     return strike

@@ -46,6 +46,7 @@ def drills() -> list[Planned]:
         Planned("connections lost", 5, _over_a_wire(faults.lose)),
         Planned("line held", 5, _over_a_wire(faults.hold)),
         Planned("database refuses", 5, _over_a_wire(faults.refuse)),
+        Planned("started without it", 5, _over_a_wire(faults.start_without)),
         Planned("database's disk full", 5, _on_small_disk("postgres")),
         Planned("whole disk full", 5, _on_small_disk("")),
         Planned("next release", 5, _of_releases),

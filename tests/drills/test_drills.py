@@ -41,7 +41,7 @@ async def test_whatever_becomes_of_the_line_nothing_acknowledged_is_lost_or_doub
     async with elsewhere(**QUICK) as (house, wire):
         breaking = [
             faults.cut(wire), faults.hold(wire), faults.lose(wire), faults.refuse(wire),
-            faults.end_sessions,
+            faults.end_sessions, faults.start_without(wire),
         ]  # fmt: skip
         result = await drill(house, breaking, random=random.Random(SEED), pace=PACE)
     assert result.is_well, result

@@ -51,3 +51,22 @@ def ledger(service):
         )
 
     return rows
+
+
+@pytest.fixture
+async def read_only(service):
+    """The database takes no writes: a standby, or its provider has stopped them."""
+    pool = service.database.pool
+    name = await pool.fetchval("select current_database()")
+
+    async def only_reads(word):
+        await pool.execute(
+            "begin; set transaction read write;"
+            f" alter database {name} set default_transaction_read_only = {word}; commit"
+        )
+
+    await only_reads("on")
+    await pool.expire_connections()
+    yield only_reads
+    await only_reads("off")
+    await pool.expire_connections()

@@ -48,6 +48,22 @@ async def text(client, body="STOP", sid="SM" + "1" * 32):
     return await client.post(HOOK, data=form, headers=signed(ORIGIN + HOOK, form, TWILIO_TOKEN))
 
 
+async def test_a_click_is_kept_while_the_database_takes_no_writes(  # noqa: PLR0917 - fixtures
+    client, service, read_only, tend, sealed, ledger
+):
+    for person in (ANN, BOB):  # who finds it so, and who comes when it is known
+        assert (await client.post(sealed(person), data=ONE_CLICK)).status == 200
+        await tend()
+        assert service.spool.is_away
+    assert await waiting(service) == 2
+    await read_only("off")
+    await tend()  # by a connection that goes on reading only
+    assert service.spool.is_away
+    await tend()
+    assert [row["canonical"] for row in await ledger()] == [ANN, BOB]
+    assert not service.spool.is_away
+
+
 async def test_a_click_is_kept_and_recorded_with_its_own_moment(  # noqa: PLR0917 - fixtures
     client, away, tend, sealed, ledger, clock
 ):

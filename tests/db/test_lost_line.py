@@ -1,14 +1,13 @@
 """A line to the database that leads nowhere any more, and says nothing about it."""
 
 import asyncio
-import re
 import time
 from contextlib import asynccontextmanager
 
 import pytest
 
 from prefsvc.db.connection import connect
-from tests.support.wire import laid
+from tests.support.wire import laid, socket_of, through
 
 SECONDS = 0.3
 """How long the server is given for a statement."""
@@ -18,19 +17,15 @@ SOON = 20
 
 @pytest.fixture
 async def wire(database_url):
-    found = re.search(r"host=(/[^&]+)", database_url)
-    if found is None:
-        pytest.skip("the server of PREFSVC_TEST_SERVER has no socket here")
-    async with laid(f"{found[1]}/.s.PGSQL.5432") as wire:
+    async with laid(socket_of(database_url)) as wire:
         yield wire
 
 
 @pytest.fixture
 async def database(wire, database_url):
     """A pool with one connection, so that one that is not given up is missed."""
-    name = re.search(r"/([^/?]+)\?", database_url)[1]
-    url = f"postgresql://prefsvc@127.0.0.1:{wire.port}/{name}?sslmode=disable"
-    async with connect(url, pool_size=1, statement_timeout_seconds=SECONDS) as database:
+    dsn = through(wire, database_url)
+    async with connect(dsn, pool_size=1, statement_timeout_seconds=SECONDS) as database:
         async with database.read() as tx:
             assert await tx.conn.fetchval("select 1") == 1
         yield database

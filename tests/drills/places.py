@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 from prefsvc import engine
-from prefsvc.engine import runtime
-from prefsvc.engine.directory import DataDirectory
 from prefsvc.vault import make_secrets
 from tests.drills.disk import Disk, small_disk
 from tests.drills.house import House, HouseWithItsOwnServer, move_in, settings_of
 from tests.support.running_service import open_folder
-from tests.support.wire import Wire, laid
+from tests.support.wire import Wire, laid, socket_of, through
 
 MEBIBYTES = 256
 """Room for a cluster, and for some thousands of opt-outs."""
@@ -35,11 +32,8 @@ async def elsewhere(*options: str, **settings: object) -> AsyncIterator[tuple[Ho
     """Open a house whose PostgreSQL is reached over a line."""
     # Run from the main thread, and until the block ends, as the engine asks.
     with open_folder() as folder, engine.running(folder / "server") as server:
-        notice = runtime.read(DataDirectory(folder / "server"))
-        assert notice is not None
-        async with laid(Path(notice.sockets) / ".s.PGSQL.5432") as wire:
-            url = f"postgresql://prefsvc@127.0.0.1:{wire.port}/prefsvc?sslmode=disable"
-            given = settings_of(folder, database_url=url, **settings)
+        async with laid(socket_of(server.dsn)) as wire:
+            given = settings_of(folder, database_url=through(wire, server.dsn), **settings)
             house = HouseWithItsOwnServer(folder, given, options, dsn=server.dsn)
             make_secrets(folder / "data" / "secrets")
             await move_in(house)

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import re
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from uuid import uuid4
@@ -19,7 +18,7 @@ from tests.sms.twilio_client import signed, sms
 from tests.support.cast import ACME, ACMES_NUMBER, ANN, ANNS_PHONE, ORIGIN, TWILIO_TOKEN, acme
 from tests.support.lists import problem
 from tests.support.waiting import until
-from tests.support.wire import laid
+from tests.support.wire import laid, socket_of, through
 
 ONE_CLICK = b"List-Unsubscribe=One-Click"
 HOOK = "/hooks/twilio/messages"
@@ -34,18 +33,14 @@ def settings(settings):
 @pytest.fixture
 async def wire(database_url):
     """A line to the database, that nobody answers at until it is told to."""
-    found = re.search(r"host=(/[^&]+)", database_url)
-    if found is None:
-        pytest.skip("the server of PREFSVC_TEST_SERVER has no socket here")
-    async with laid(f"{found[1]}/.s.PGSQL.5432") as wire:
+    async with laid(socket_of(database_url)) as wire:
         wire.refuse()
         yield wire
 
 
 @pytest.fixture
 def dsn(wire, database_url):
-    name = re.search(r"/([^/?]+)\?", database_url)[1]
-    return f"postgresql://prefsvc@127.0.0.1:{wire.port}/{name}?sslmode=disable"
+    return through(wire, database_url)
 
 
 @pytest.fixture

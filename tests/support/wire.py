@@ -1,10 +1,13 @@
 """The line between the service and a database elsewhere, and what may happen to a line."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+import pytest
 
 
 @dataclass(eq=False)
@@ -108,6 +111,19 @@ class Wire:
                 await self._passes.wait()
                 writer.write(octets)
                 await writer.drain()
+
+
+def socket_of(dsn: str) -> Path:
+    """Return the socket of the server that this leads to; skip the test where it is elsewhere."""
+    if found := re.search(r"host=(/[^&]+)", dsn):
+        return Path(found[1]) / ".s.PGSQL.5432"
+    pytest.skip("the server of PREFSVC_TEST_SERVER has no socket here")
+
+
+def through(wire: Wire, dsn: str) -> str:
+    """Return how to get to the same database over this line."""
+    name = dsn.partition("?")[0].rpartition("/")[2]
+    return f"postgresql://prefsvc@127.0.0.1:{wire.port}/{name}?sslmode=disable"
 
 
 @asynccontextmanager

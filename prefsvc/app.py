@@ -66,7 +66,8 @@ async def _by_the_database(
     try:
         found = await _found(settings, vault, db)
     except (DatabaseUnreachable, *AWAY) as error:
-        before = known.kept(settings.spool_folder, vault) if is_patient else None
+        may_come = is_patient and not isinstance(error.__cause__, ValueError)
+        before = known.kept(settings.spool_folder, vault) if may_come else None
         if before is None:
             raise
         kind = type(error.__cause__ or error).__name__
@@ -116,7 +117,7 @@ async def reached(settings: Settings, dsn: str) -> AsyncIterator[PlainConnection
         seconds = settings.connect_timeout_seconds
         try:
             conn = await stack.enter_async_context(single(dsn, connect_timeout_seconds=seconds))
-        except AWAY as error:
+        except (*AWAY, ValueError) as error:  # the latter is of what is no URL at all
             # Which kind it is says enough; the driver's own words may repeat the URL.
             raise DatabaseUnreachable(
                 f"The database cannot be reached ({type(error).__name__}): check "

@@ -54,12 +54,13 @@ def own_logs():
 
 
 @pytest.fixture
-def prefsvc(capsys, monkeypatch, dsn, secrets):
+def prefsvc(capsys, monkeypatch, dsn, secrets, tmp_path):
     """Run a command in this process, as a user would: words in; code, output and errors out."""
     for name in [name for name in os.environ if name.startswith("PREFSVC_")]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("PREFSVC_DATABASE_URL", dsn)
     monkeypatch.setenv("PREFSVC_SECRETS_DIR", str(secrets))
+    monkeypatch.setenv("PREFSVC_SPOOL_DIR", str(tmp_path / "spool"))
     monkeypatch.setenv("PREFSVC_LOG_LEVEL", "warning")
     monkeypatch.setenv("PREFSVC_PUBLIC_URL", "https://stop.example.com")
 

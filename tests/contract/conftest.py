@@ -76,11 +76,14 @@ def running(server_url, tmp_path_factory):
     with scratch_database.database(server_url, f"prefsvc_contract_{os.getpid()}") as dsn:
         settings = Settings(
             secrets_dir=tmp_path_factory.mktemp("secrets"),
+            spool_dir=tmp_path_factory.mktemp("spool"),
             public_url=ORIGIN,
             twilio_auth_tokens=TWILIO_TOKEN,
             telnyx_public_keys=TELNYX_PUBLIC_KEY,
             mail_event_secrets=SECRETS,
             outward_networks_allowed="127.0.0.0/8",
+            # It lives as long as this process does, and would log its attempts into others' tests.
+            delivery_schedule_seconds="86400",
         )
         with _serving(settings, dsn) as start:
             yield _acquainted(start)

@@ -59,8 +59,7 @@ async def kill_server(scene: Scene) -> None:
 
 async def kill_backend(scene: Scene) -> None:
     """Kill -9 of a process that serves a connection: PostgreSQL then ends all, and recovers."""
-    async with scene.house.database() as conn:
-        serving = await conn.fetch(_OURS)
+    serving = await _asked(scene.house, _OURS)
     _kill(scene.random.choice(serving)["pid"])
 
 
@@ -71,8 +70,7 @@ async def kill_everything(scene: Scene) -> None:
 
 async def end_sessions(scene: Scene) -> None:
     """Have PostgreSQL end all of the service's connections."""
-    async with scene.house.database() as conn:
-        await conn.fetch(f"select pg_terminate_backend(pid) from ({_OURS}) as ours")
+    await _asked(scene.house, f"select pg_terminate_backend(pid) from ({_OURS}) as ours")
 
 
 async def freeze_server(scene: Scene) -> None:
@@ -208,6 +206,16 @@ async def _until_it_migrates(house: House) -> None:
                         await asyncio.sleep(0.02)
                     return
             await asyncio.sleep(0.02)  # its server is not there yet
+
+
+async def _asked(house: House, query: str) -> list[asyncpg.Record]:
+    """Ask the database, once it is there: after the fault before it may still be starting."""
+    async with asyncio.timeout(LIMIT_SECONDS):
+        while True:
+            with suppress(*AWAY):
+                async with house.database() as conn:
+                    return await conn.fetch(query)
+            await asyncio.sleep(0.02)
 
 
 def workers(house: House) -> list[int]:

@@ -154,6 +154,13 @@ async def test_the_very_first_start_needs_the_database(settings, vault, dsn):
             pass
 
 
+@pytest.mark.parametrize("url", ["postgresql://[", "prefsvc"])
+async def test_what_is_no_url_is_not_waited_for(remembered, settings, vault, url):
+    with pytest.raises(DatabaseUnreachable):
+        async with app.opened(settings, vault, url, is_patient=True):
+            pass
+
+
 async def test_a_command_does_not_go_on_without_it(remembered, settings, vault, dsn):
     with pytest.raises(DatabaseUnreachable):
         async with app.opened(settings, vault, dsn):

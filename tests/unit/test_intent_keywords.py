@@ -1,3 +1,5 @@
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -151,7 +153,11 @@ def test_a_keyword_that_starts_texts_in_one_language_stops_them_in_none():
     assert starts.isdisjoint(languages().joined)
 
 
-@given(st.sampled_from(sorted(INTENTS)), st.text("bdfgjkq", min_size=3))
+# Of a letter that is written three times and more one is read: two that are left are initials.
+UNKNOWN = st.text("bdfgjkq", min_size=3).filter(lambda word: not re.search(r"(.)\1\1", word))
+
+
+@given(st.sampled_from(sorted(INTENTS)), UNKNOWN)
 def test_a_keyword_beside_an_unknown_word_is_no_keyword(word, other):
     rules = {decide(f"{other} {word}").rule, decide(f"{word} {other}").rule}
     assert rules.isdisjoint({"fcc_per_se", "carrier", "vendor", "vendor_list", "bare_no"})

@@ -55,6 +55,28 @@ class _Kept(msgspec.Struct, frozen=True):
     book_version: str | None
     brands: tuple[_Brand, ...]
 
+    @classmethod
+    def of(cls, known: Known, vault: Vault) -> "_Kept":
+        return cls(
+            vault.pepper_fingerprint,
+            vault.ledger_fingerprint,
+            known.installation.installation_id,
+            known.installation.feed_epoch,
+            known.book_version,
+            tuple(
+                _Brand(brand_id, one.brand.to_document(), one.retired_at)
+                for brand_id, one in known.book.by_id.items()
+            ),
+        )
+
+    def read(self, vault: Vault) -> Known:
+        brands = [
+            AppliedBrand(one.brand_id, Brand.from_document(one.definition), one.retired_at)
+            for one in self.brands
+        ]
+        installation = Installation(self.installation_id, self.feed_epoch)
+        return Known(installation, BrandBook.of(brands, vault.token_masters), self.book_version)
+
     def is_of(self, vault: Vault) -> bool:
         ours = vault.pepper_fingerprint, vault.ledger_fingerprint
         return (self.pepper_fingerprint, self.ledger_fingerprint) == ours
@@ -65,23 +87,13 @@ def keep(folder: Path, known: Known, vault: Vault) -> None:
 
     Who reads it meanwhile finds what was there before, or all of this.
     """
-    content = _Kept(
-        vault.pepper_fingerprint,
-        vault.ledger_fingerprint,
-        known.installation.installation_id,
-        known.installation.feed_epoch,
-        known.book_version,
-        tuple(
-            _Brand(brand_id, one.brand.to_document(), one.retired_at)
-            for brand_id, one in known.book.by_id.items()
-        ),
-    )
+    content = msgspec.json.encode(_Kept.of(known, vault))
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     # Of our own: other processes of this machine may be at it, too.
     written = folder / f"{FILE}.{os.getpid()}"
     at = os.open(written, os.O_CREAT | os.O_TRUNC | os.O_WRONLY, 0o600)
     with os.fdopen(at, "wb") as file:
-        file.write(msgspec.json.encode(content))
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     written.replace(folder / FILE)
@@ -91,18 +103,12 @@ def keep(folder: Path, known: Known, vault: Vault) -> None:
 def kept(folder: Path, vault: Vault) -> Known | None:
     """Return what was kept in this folder; None where nothing is that can be used."""
     try:
-        read = msgspec.json.decode((folder / FILE).read_bytes(), type=_Kept)
-        if not read.is_of(vault):
-            log.warning("known_with_other_secrets")
-            return None
-        brands = [
-            AppliedBrand(one.brand_id, Brand.from_document(one.definition), one.retired_at)
-            for one in read.brands
-        ]
+        content = msgspec.json.decode((folder / FILE).read_bytes(), type=_Kept)
+        if content.is_of(vault):
+            return content.read(vault)
+        log.warning("known_with_other_secrets")
     except FileNotFoundError:
         return None
     except (OSError, msgspec.DecodeError, BrandRefusal) as error:
         log.warning("known_unreadable", kind=type(error).__name__)
-        return None
-    installation = Installation(read.installation_id, read.feed_epoch)
-    return Known(installation, BrandBook.of(brands, vault.token_masters), read.book_version)
+    return None

@@ -209,12 +209,13 @@ async def _until_it_migrates(house: House) -> None:
 
 
 async def _asked(house: House, query: str) -> list[asyncpg.Record]:
-    """Ask the database, once it is there: after the fault before it may still be starting."""
+    """Ask the database of the service's sessions, once both are there after the fault before."""
     async with asyncio.timeout(LIMIT_SECONDS):
         while True:
             with suppress(*AWAY):
                 async with house.database() as conn:
-                    return await conn.fetch(query)
+                    if found := await conn.fetch(query):
+                        return found
             await asyncio.sleep(0.02)
 
 

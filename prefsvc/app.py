@@ -130,7 +130,7 @@ async def reached(settings: Settings, dsn: str) -> AsyncIterator[PlainConnection
 async def database(
     settings: Settings, dsn: str, *, clock: Clock = wall_clock, is_open: bool = True
 ) -> AsyncIterator[Database]:
-    """Make the pool with the settings' limits, and open it."""
+    """Make the pool with the settings' limits; unless it `is_open`, to be opened later."""
     async with connect(
         dsn,
         pool_size=settings.pool_size,

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, Final, Literal, TypeAlias, TypeVar
 
 import asyncpg
@@ -178,7 +179,34 @@ async def connect(
     that passes connections around between transactions (PgBouncer's transaction mode) prepared
     statements go missing: set it to 0 there.
     """
-    pool = asyncpg.create_pool(
+    pool = _pool(
+        dsn,
+        pool_size=pool_size,
+        connect_timeout_seconds=connect_timeout_seconds,
+        statement_timeout_seconds=statement_timeout_seconds,
+        statement_cache_size=statement_cache_size,
+        lock_timeout=lock_timeout_seconds,
+        idle_in_transaction_session_timeout=idle_in_transaction_timeout_seconds,
+    )
+    async with AsyncExitStack() as stack:
+        opening = partial(stack.enter_async_context, pool)
+        made = Database(pool, opening, clock, connect_timeout_seconds, dsn)
+        if is_open:
+            await made.open()
+        yield replace(made, lanes=lanes) if lanes else made
+
+
+def _pool(
+    dsn: str,
+    *,
+    pool_size: int,
+    connect_timeout_seconds: float,
+    statement_timeout_seconds: float,
+    statement_cache_size: int,
+    **timeouts_seconds: float,
+) -> Pool:
+    """Make the pool, which nobody has opened; the further timeouts are PostgreSQL's settings."""
+    return asyncpg.create_pool(
         dsn,
         min_size=0,  # so that opening it cannot fail: it could not be tried again
         max_size=pool_size,
@@ -191,22 +219,9 @@ async def connect(
         max_cacheable_statement_size=0,
         max_cached_statement_lifetime=0,
         server_settings=_server_settings(
-            statement_timeout=statement_timeout_seconds,
-            lock_timeout=lock_timeout_seconds,
-            idle_in_transaction_session_timeout=idle_in_transaction_timeout_seconds,
+            statement_timeout=statement_timeout_seconds, **timeouts_seconds
         ),
     )
-    async with AsyncExitStack() as stack:
-        made = Database(
-            pool,
-            lambda: stack.enter_async_context(pool),
-            clock,
-            connect_timeout_seconds,
-            dsn,
-        )
-        if is_open:
-            await made.open()
-        yield replace(made, lanes=lanes) if lanes else made
 
 
 @asynccontextmanager

@@ -121,8 +121,7 @@ def history(service: Service) -> Round:
         before = service.installation.feed_epoch
         async with service.database.transaction() as tx:
             service.installation = await installation.recognise(tx, service.vault)
-        if service.installation.feed_epoch != before:
-            async with service.database.read() as tx:
+            if service.installation.feed_epoch != before:
                 await reckonings.learn(tx)
 
     return look
